@@ -1,0 +1,127 @@
+//! Comparisons, and lookups in sets and maps.
+
+use std::cmp::Ordering;
+
+use super::hooks::Index;
+use super::walk::Walk;
+use crate::expr::Key;
+use crate::name::SetName;
+use crate::set::{Element, ElementData, Set};
+use crate::statement::{Match, Operator, Test};
+use crate::value::{DataType, Value};
+
+impl<'e> Walk<'e> {
+    /// Whether a match holds; `None` when its key does not load, negated or not.
+    ///
+    /// Source: `net/netfilter/nft_cmp.c`, `nft_bitwise.c`, `nft_range.c`, `nft_lookup.c` (v6.12).
+    pub(super) fn test(&mut self, index: &Index<'e>, test: &Match) -> Option<bool> {
+        let value = self.load_key(&test.key)?;
+        Some(match &test.test {
+            Test::Compare {
+                mask,
+                operator,
+                value: constant,
+            } => holds(*operator, compare(&value, mask.as_ref(), constant)),
+            Test::Range { negated, low, high } => (*low <= value && value <= *high) != *negated,
+            Test::Prefix { negated, prefix } => {
+                value.as_bytes().starts_with(prefix.as_bytes()) != *negated
+            }
+            Test::Set { negated, set } => {
+                self.cost.lookups += 1;
+                let found = index.set(set).and_then(|set| find(set, &value));
+                found.is_some() != *negated
+            }
+        })
+    }
+
+    /// What a map has for a key; `None` too when the key does not load.
+    pub(super) fn look_up(
+        &mut self,
+        index: &Index<'e>,
+        key: &Key,
+        map: &SetName,
+    ) -> Option<&'e ElementData> {
+        let value = self.load_key(key)?;
+        self.cost.lookups += 1;
+        let element = find(index.set(map)?, &value)?;
+        Some(&element.data)
+    }
+}
+
+/// Orders bytes as `memcmp` does, the masked value against the constant.
+fn compare(value: &Value, mask: Option<&Value>, constant: &Value) -> Ordering {
+    let Some(mask) = mask else {
+        return value.as_bytes().cmp(constant.as_bytes());
+    };
+    let masked = value.as_bytes().iter().zip(mask.as_bytes());
+    masked
+        .map(|(v, m)| v & m)
+        .cmp(constant.as_bytes().iter().copied())
+}
+
+const fn holds(operator: Operator, ordering: Ordering) -> bool {
+    match operator {
+        Operator::Equal => ordering.is_eq(),
+        Operator::NotEqual => ordering.is_ne(),
+        Operator::Less => ordering.is_lt(),
+        Operator::LessOrEqual => ordering.is_le(),
+        Operator::Greater => ordering.is_gt(),
+        Operator::GreaterOrEqual => ordering.is_ge(),
+    }
+}
+
+/// The element that has a key. Elements are ordered by key and have none in common, which the
+/// verifier has checked.
+fn find<'r>(set: &'r Set, key: &Value) -> Option<&'r Element> {
+    if !set.interval {
+        let found = set
+            .elements
+            .binary_search_by(|element| element.key.cmp(key));
+        return set.elements.get(found.ok()?);
+    }
+    if set.key.len() == 1 {
+        // The last range that does not begin above the key.
+        let after = set.elements.partition_point(|element| element.key <= *key);
+        let element = set.elements.get(after.checked_sub(1)?)?;
+        return (key <= end(element)).then_some(element);
+    }
+    // In a concatenation each field is a range of its own; elements whose first field begins above
+    // that of the key come last.
+    let first = set.key.first()?.register_len();
+    let head = key.as_bytes().get(..first)?;
+    let mut candidates = set.elements.iter().take_while(|element| {
+        element
+            .key
+            .as_bytes()
+            .get(..first)
+            .is_some_and(|own| own <= head)
+    });
+    candidates.find(|element| has_fields(&set.key, element, key))
+}
+
+fn end(element: &Element) -> &Value {
+    element.key_end.as_deref().unwrap_or(&element.key)
+}
+
+fn has_fields(types: &[DataType], element: &Element, key: &Value) -> bool {
+    let mut low = element.key.as_bytes();
+    let mut high = end(element).as_bytes();
+    let mut rest = key.as_bytes();
+    for data_type in types {
+        let length = data_type.register_len();
+        let split = (
+            low.split_at_checked(length),
+            high.split_at_checked(length),
+            rest.split_at_checked(length),
+        );
+        let (Some((first, low_rest)), Some((last, high_rest)), Some((field, key_rest))) = split
+        else {
+            return false;
+        };
+        if field < first || last < field {
+            return false;
+        }
+        (low, high, rest) = (low_rest, high_rest, key_rest);
+    }
+    true
+}

@@ -1,0 +1,175 @@
+//! The packet that is walked, and what conntrack knows of it.
+
+use std::net::IpAddr;
+
+pub use crate::expr::ct::Direction;
+
+/// `IPPROTO_ICMP`.
+pub(super) const ICMP: u8 = 1;
+/// `IPPROTO_ICMPV6`.
+pub(super) const ICMPV6: u8 = 58;
+
+/// Where a packet comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// Received by this interface.
+    Interface(String),
+    /// Sent by a process of the host.
+    Host,
+}
+
+/// One packet as it enters the host, before any rewriting.
+///
+/// Source and destination are of one family; that of the destination is the packet's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Who gave it to the host's network stack.
+    pub from: From,
+    /// The bridge that passes it from port to port, for a packet that br_netfilter shows to the
+    /// hooks. Input and output interface are this bridge whatever the routes say, unless a DNAT
+    /// changes the destination: then the host routes the packet.
+    ///
+    /// Source: `net/bridge/br_netfilter_hooks.c`, `br_nf_pre_routing_finish` (v6.12).
+    pub to: Option<String>,
+    /// The source address in the IP header.
+    pub source: IpAddr,
+    /// The destination address in the IP header.
+    pub destination: IpAddr,
+    /// The transport protocol, IPv6 extension headers skipped.
+    pub protocol: u8,
+    /// Source and destination port; `None` when the protocol has none.
+    pub ports: Option<(u16, u16)>,
+    /// Type and code of an ICMP or ICMPv6 message.
+    pub icmp: Option<(u8, u8)>,
+    /// The flags of a TCP header; `None` is SYN in a new flow and ACK in any other.
+    pub tcp_flags: Option<u8>,
+    /// The packet's mark on entry.
+    pub mark: u32,
+    /// The length of the IP packet, in bytes.
+    pub length: u32,
+    /// What conntrack finds when it sees the packet.
+    pub ct: Conntrack,
+}
+
+impl Packet {
+    /// The first packet of a flow, without ports, 60 bytes long.
+    pub fn new(from: From, source: IpAddr, destination: IpAddr, protocol: u8) -> Self {
+        Self {
+            from,
+            to: None,
+            source,
+            destination,
+            protocol,
+            ports: None,
+            icmp: None,
+            tcp_flags: None,
+            mark: 0,
+            length: 60,
+            ct: Conntrack::default(),
+        }
+    }
+}
+
+/// What conntrack says when the packet reaches it at priority −200.
+///
+/// A rule before that finds no entry and `ct state invalid`.
+/// When a rule of the ruleset says `notrack` first, none of this is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conntrack {
+    /// What `ct state` is.
+    pub state: State,
+    /// Whose direction the packet has. A packet that begins a flow has the original one.
+    pub direction: Direction,
+    /// The entry's original tuple. `None`: that of the packet, as seen in its direction.
+    pub original: Option<Tuple>,
+    /// The entry's reply tuple; differs from the inverted original where the flow is translated.
+    /// `None`: the inverted original.
+    pub reply: Option<Tuple>,
+    /// Bits of `ct status`; those of NAT are added where the tuples tell.
+    pub status: u32,
+    /// `ct mark`.
+    pub mark: u32,
+}
+
+impl Default for Conntrack {
+    /// A new flow.
+    fn default() -> Self {
+        Self {
+            state: State::New,
+            direction: Direction::Original,
+            original: None,
+            reply: None,
+            status: 0,
+            mark: 0,
+        }
+    }
+}
+
+/// The state of a packet in its flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The first packet of a flow; its tuple is the packet's own.
+    New,
+    /// Of a flow that has seen answers.
+    Established,
+    /// An ICMP error about a flow (give the tuples of that flow), or the first packet of a flow
+    /// that another one announced (give no tuples; NAT rules see it).
+    Related,
+    /// Conntrack can make nothing of it; there is no entry.
+    Invalid,
+    /// Conntrack leaves it alone; there is no entry.
+    Untracked,
+}
+
+/// One direction of a flow.
+///
+/// Source: `include/net/netfilter/nf_conntrack_tuple.h`, `struct nf_conntrack_tuple` (v6.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuple {
+    /// The sender.
+    pub source: IpAddr,
+    /// The receiver.
+    pub destination: IpAddr,
+    /// The transport protocol.
+    pub protocol: u8,
+    /// Source and destination port. Of an ICMP message: 0 (for its identifier, which is not
+    /// modelled), and type and code in one number.
+    pub ports: Option<(u16, u16)>,
+}
+
+impl Tuple {
+    /// The tuple of answers, when nothing is translated.
+    ///
+    /// Source: `net/netfilter/nf_conntrack_core.c`, `nf_ct_invert_tuple` (v6.12).
+    #[must_use]
+    pub fn inverted(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            protocol: self.protocol,
+            ports: self.ports.map(|(source, destination)| {
+                if matches!(self.protocol, ICMP | ICMPV6) {
+                    (source, inverted_icmp(self.protocol, destination))
+                } else {
+                    (destination, source)
+                }
+            }),
+        }
+    }
+}
+
+/// Type and code of the answer to an ICMP message; the same where there is no answer.
+///
+/// Source: `net/netfilter/nf_conntrack_proto_icmp.c`, `net/netfilter/nf_conntrack_proto_icmpv6.c`,
+/// `invmap` (v6.12).
+fn inverted_icmp(protocol: u8, message: u16) -> u16 {
+    let [kind, code] = message.to_be_bytes();
+    let kind = match (protocol, kind) {
+        (ICMP, 8) => 0,
+        (ICMP, 0) => 8,
+        (ICMP, 13 | 15 | 17) | (ICMPV6, 128 | 139) => kind + 1,
+        (ICMP, 14 | 16 | 18) | (ICMPV6, 129 | 140) => kind - 1,
+        _ => kind,
+    };
+    u16::from_be_bytes([kind, code])
+}

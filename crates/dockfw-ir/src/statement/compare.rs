@@ -1,0 +1,73 @@
+//! Matches: a key against a value, a range or a set.
+
+use crate::expr::Key;
+use crate::name::SetName;
+use crate::value::Value;
+
+/// A test of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// What is read.
+    pub key: Key,
+    /// What it must be.
+    pub test: Test,
+}
+
+/// What a key must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// Compares the key, masked first if there is a mask, with a constant.
+    ///
+    /// `ct state new,established` is a mask of those bits, `NotEqual`, zero; an address prefix is
+    /// a netmask, `Equal`, the network. Only single fields can be masked.
+    Compare {
+        /// The bits that are compared; `None` compares all.
+        mask: Option<Value>,
+        /// How.
+        operator: Operator,
+        /// With what; bits outside the mask are zero.
+        value: Value,
+    },
+    /// `KEY LOW-HIGH`, both ends included; single fields in network byte order only.
+    Range {
+        /// `!=`
+        negated: bool,
+        /// The lowest value.
+        low: Value,
+        /// The highest value.
+        high: Value,
+    },
+    /// `iifname "PREFIX*"`: the leading bytes of an interface name.
+    Prefix {
+        /// `!=`
+        negated: bool,
+        /// 1 to 15 bytes, checked by the verifier like a name.
+        prefix: String,
+    },
+    /// `KEY @SET`.
+    Set {
+        /// `!=`
+        negated: bool,
+        /// A set of the same table with the key's type.
+        set: SetName,
+    },
+}
+
+/// A comparison. Less and greater compare bytes in network order.
+///
+/// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_cmp_ops` (v6.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `==`, which nft(8) leaves out.
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}

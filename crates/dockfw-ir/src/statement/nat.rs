@@ -1,0 +1,110 @@
+//! `dnat`, `snat` and `masquerade`.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::expr::Key;
+use crate::name::SetName;
+
+/// Rewrites one end of a flow. Only in chains of type `nat`.
+///
+/// The packet must be of the family that is rewritten, otherwise the rule does not match.
+///
+/// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_nat_attributes` (v6.12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nat {
+    /// Which end.
+    pub kind: NatKind,
+    /// To what.
+    pub target: NatTarget,
+    /// `random`, `fully-random`, `persistent`.
+    pub flags: NatFlags,
+}
+
+/// Which end of a flow is rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NatKind {
+    /// `snat`: in postrouting and input.
+    Snat,
+    /// `dnat`: in prerouting and output.
+    Dnat,
+}
+
+/// The new address, port or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatTarget {
+    /// `ip to A[-B][:P[-Q]]`: ranges have both ends; equal ends are one address or port.
+    Ipv4 {
+        /// First and last address.
+        addresses: (Ipv4Addr, Ipv4Addr),
+        /// First and last port; `None` keeps the port if it is free.
+        ports: Option<(u16, u16)>,
+    },
+    /// `ip6 to …`: likewise.
+    Ipv6 {
+        /// First and last address.
+        addresses: (Ipv6Addr, Ipv6Addr),
+        /// First and last port; `None` keeps the port if it is free.
+        ports: Option<(u16, u16)>,
+    },
+    /// `ip to KEY map @MAP`: the map's data is an address, or an address and a port.
+    /// When the map has nothing for the key, the rule does not match.
+    Map {
+        /// The family of the addresses.
+        family: NatFamily,
+        /// What is looked up.
+        key: Key,
+        /// A map of the same table with data `ipv4_addr` or `ipv4_addr . inet_service` (or
+        /// `ipv6_addr`).
+        map: SetName,
+    },
+}
+
+/// The family of a NAT map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NatFamily {
+    /// `ip`
+    Ipv4,
+    /// `ip6`
+    Ipv6,
+}
+
+impl NatFamily {
+    /// `NFPROTO_IPV4` or `NFPROTO_IPV6`.
+    pub const fn nfproto(self) -> u8 {
+        match self {
+            Self::Ipv4 => 2,
+            Self::Ipv6 => 10,
+        }
+    }
+}
+
+impl NatTarget {
+    /// The family that is rewritten.
+    pub const fn family(&self) -> NatFamily {
+        match self {
+            Self::Ipv4 { .. } => NatFamily::Ipv4,
+            Self::Ipv6 { .. } => NatFamily::Ipv6,
+            Self::Map { family, .. } => *family,
+        }
+    }
+}
+
+/// How a free port or address is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NatFlags {
+    /// `random`: the source port is drawn by hashing.
+    pub random: bool,
+    /// `fully-random`: the source port is drawn at random.
+    pub fully_random: bool,
+    /// `persistent`: a client keeps its address.
+    pub persistent: bool,
+}
+
+/// Rewrites the source to the address of the output interface. Only in nat postrouting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Masquerade {
+    /// `to :P-Q`: first and last source port.
+    pub ports: Option<(u16, u16)>,
+    /// `random`, `fully-random`, `persistent`.
+    pub flags: NatFlags,
+}

@@ -1,0 +1,81 @@
+//! What a rule can read and do at the hooks it is reached from.
+
+use super::report::Check;
+use crate::chain::{BaseChain, Hook};
+use crate::expr::fib::FibResult;
+use crate::expr::{Expr, Fib, Meta, Payload};
+use crate::statement::Statement;
+
+/// Whether a hook is one of these.
+fn among(base: BaseChain, hooks: &[Hook]) -> bool {
+    hooks.contains(&base.hook)
+}
+
+/// Where packets have come in by an interface.
+const INCOMING: &[Hook] = &[Hook::Prerouting, Hook::Input, Hook::Forward];
+/// Where packets go out by an interface.
+const OUTGOING: &[Hook] = &[Hook::Forward, Hook::Output, Hook::Postrouting];
+
+pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check, String)) {
+    let everywhere = |hooks: &[Hook]| bases.iter().all(|base| among(*base, hooks));
+    match expr {
+        Expr::Meta(meta) => {
+            let known = match meta {
+                Meta::Iifname => bases.iter().all(|base| base.hook != Hook::Output),
+                Meta::Oifname => everywhere(OUTGOING),
+                Meta::Skuid | Meta::Skgid => everywhere(&[Hook::Output, Hook::Postrouting]),
+                Meta::Length | Meta::Mark | Meta::Pkttype | Meta::Nfproto | Meta::L4proto => true,
+            };
+            if !known {
+                let message = format!("{meta:?} is not known at a hook that leads here");
+                add(Check::MetaHook, message);
+            }
+        }
+        Expr::Payload(Payload::EtherSaddr) => {
+            if !everywhere(INCOMING) {
+                let message = "the Ethernet source is known where packets come in only";
+                add(Check::MetaHook, message.to_owned());
+            }
+        }
+        Expr::Fib(fib) => check_fib(*fib, &everywhere, add),
+        Expr::Payload(_) | Expr::Ct(_) => {}
+    }
+}
+
+/// Source: `net/netfilter/nft_fib.c`, `nft_fib_validate` (v6.12); tried at every hook.
+fn check_fib(fib: Fib, everywhere: &impl Fn(&[Hook]) -> bool, add: &mut impl FnMut(Check, String)) {
+    if fib.iif && fib.oif {
+        add(Check::Key, "a route lookup by both interfaces".to_owned());
+    }
+    if fib.oif && fib.result == FibResult::Oifname {
+        add(
+            Check::Key,
+            "the output interface of a route by output interface".to_owned(),
+        );
+    }
+    if (fib.iif || fib.result == FibResult::Oifname) && !everywhere(INCOMING) {
+        let message = "this route lookup is for prerouting, input and forward";
+        add(Check::FibHook, message.to_owned());
+    }
+    if fib.oif && !everywhere(OUTGOING) {
+        let message = "a route lookup by the output interface is for forward, output, postrouting";
+        add(Check::FibHook, message.to_owned());
+    }
+}
+
+pub(super) fn notrack(
+    statement: &Statement,
+    bases: &[BaseChain],
+    add: &mut impl FnMut(Check, String),
+) {
+    /// `NF_IP_PRI_CONNTRACK`.
+    const CONNTRACK: i32 = -200;
+    if *statement == Statement::Notrack
+        && !bases
+            .iter()
+            .all(|b| among(*b, &[Hook::Prerouting, Hook::Output]) && b.priority < CONNTRACK)
+    {
+        let message = "notrack comes too late but at prerouting and output below -200";
+        add(Check::Notrack, message.to_owned());
+    }
+}
