@@ -1,0 +1,111 @@
+//! Whether a rule matches: the tests of the IP header, then the extensions.
+
+mod addrtype;
+mod conntrack;
+
+use std::net::IpAddr;
+
+use super::host::Host;
+use super::packet::{State, Status};
+use crate::address::AddressMask;
+use crate::r#match::Match;
+use crate::r#match::mark::Mark;
+use crate::r#match::transport::Ports;
+use crate::name::InterfacePattern;
+use crate::rule::Rule;
+use crate::value::{Invertible, PortRange, Protocol};
+
+/// What a rule can see of a packet at one hook.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) host: &'a Host,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: u8,
+    pub(super) ports: Option<(u16, u16)>,
+    pub(super) mark: u32,
+    /// The empty name where the hook has no input interface, as in the kernel.
+    pub(super) input: &'a str,
+    /// Likewise.
+    pub(super) output: &'a str,
+    /// `Invalid` also while conntrack has not looked at the packet.
+    pub(super) state: State,
+    /// No bits while there is no entry.
+    pub(super) status: Status,
+}
+
+/// Whether a rule matches.
+///
+/// Source: linux v6.12, `net/ipv4/netfilter/ip_tables.c`, `ip_packet_match` and `ipt_do_table`;
+/// `net/ipv6/netfilter/ip6_tables.c`, `ip6_packet_match`.
+pub(super) fn matches(rule: &Rule, seen: &Seen<'_>) -> bool {
+    address(rule.source.as_ref(), seen.source)
+        && address(rule.destination.as_ref(), seen.destination)
+        && interface(rule.in_interface.as_ref(), seen.input)
+        && interface(rule.out_interface.as_ref(), seen.output)
+        && protocol(rule.protocol, seen.protocol)
+        && rule
+            .matches
+            .iter()
+            .all(|one| extension(one, rule.protocol, seen))
+}
+
+fn address(wanted: Option<&Invertible<AddressMask>>, address: IpAddr) -> bool {
+    wanted.is_none_or(|wanted| test(wanted, |mask| mask.contains(address)))
+}
+
+fn interface(wanted: Option<&Invertible<InterfacePattern>>, name: &str) -> bool {
+    wanted.is_none_or(|wanted| test(wanted, |pattern| pattern.matches(name)))
+}
+
+/// Protocol 0 is every protocol, negated or not: the kernel does not look at the negation then.
+fn protocol(wanted: Option<Invertible<Protocol>>, number: u8) -> bool {
+    wanted.is_none_or(|wanted| {
+        wanted.value().0 == 0 || test(&wanted, |Protocol(wanted)| *wanted == number)
+    })
+}
+
+/// Whether an extension matches.
+///
+/// Source: linux v6.12, `net/netfilter/xt_*.c`, the files of the extensions' names.
+fn extension(extension: &Match, rule: Option<Invertible<Protocol>>, seen: &Seen<'_>) -> bool {
+    let only = |protocols: &[Protocol]| match rule {
+        Some(Invertible::Is(protocol)) => protocols.contains(&protocol),
+        Some(Invertible::Not(_)) | None => false,
+    };
+    match extension {
+        Match::Addrtype(value) => addrtype::matches(value, seen),
+        Match::Comment(_) => true,
+        Match::Conntrack(value) => conntrack::matches(value, seen),
+        Match::Mark(value) => mark(value, seen.mark),
+        Match::Sctp(value) => only(&[Protocol::SCTP]) && ports(value, seen.ports),
+        Match::Tcp(value) => only(&[Protocol::TCP]) && ports(value, seen.ports),
+        Match::Udp(value) => only(&[Protocol::UDP, Protocol(136)]) && ports(value, seen.ports),
+    }
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_mark.c`, `mark_mt`.
+fn mark(wanted: &Mark, mark: u32) -> bool {
+    test(&wanted.value, |(value, mask)| mark & mask == *value)
+}
+
+/// Whether ports match; a packet without ports never does (the kernel drops what is too short
+/// for the transport header, and callers do not make such packets).
+///
+/// The kernel takes a transport match only in a rule with its `-p`; elsewhere it never matches
+/// here.
+///
+/// Source: linux v6.12, `net/netfilter/xt_tcpudp.c`, `port_match`; `xt_sctp.c`, `sctp_mt`.
+fn ports(wanted: &Ports, ports: Option<(u16, u16)>) -> bool {
+    let within = |range: Option<Invertible<PortRange>>, port: u16| {
+        range.is_none_or(|range| test(&range, |range| (range.first..=range.last).contains(&port)))
+    };
+    ports.is_some_and(|(source, destination)| {
+        within(wanted.source, source) && within(wanted.destination, destination)
+    })
+}
+
+/// A condition or its opposite.
+pub(super) fn test<T>(wanted: &Invertible<T>, is: impl FnOnce(&T) -> bool) -> bool {
+    is(wanted.value()) != wanted.is_inverted()
+}

@@ -1,0 +1,223 @@
+//! The packet that is walked, and what conntrack knows of its connection.
+
+use std::net::IpAddr;
+
+/// One packet as it meets the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Who gives the packet to the IP layer.
+    pub from: From,
+    /// The bridge that a bridged packet stays on, when br_netfilter shows it to iptables.
+    ///
+    /// Input and output interface are this bridge whatever the routes say, until a rewritten
+    /// destination address makes the host route the packet. No meaning with [`From::Host`].
+    ///
+    /// Source: linux v6.12, `net/bridge/br_netfilter_hooks.c`, `br_nf_pre_routing_finish`.
+    pub to: Option<String>,
+    /// The source address on the wire, before any rewriting.
+    pub source: IpAddr,
+    /// The destination address on the wire, of the same family.
+    pub destination: IpAddr,
+    /// The protocol of the IPv4 header, or the upper-layer protocol of IPv6.
+    pub protocol: u8,
+    /// Source and destination port in host byte order; tcp, udp, udplite and sctp have them.
+    pub ports: Option<(u16, u16)>,
+    /// Type and code of an ICMP or ICMPv6 message.
+    pub icmp: Option<(u8, u8)>,
+    /// The packet's mark.
+    pub mark: u32,
+    /// The length of the packet in bytes, IP header included.
+    pub length: u32,
+    /// The packet's connection.
+    pub ct: Conntrack,
+}
+
+impl Packet {
+    /// The first packet of a connection, without ports, mark or length.
+    pub fn new(from: From, source: IpAddr, destination: IpAddr, protocol: u8) -> Self {
+        Self {
+            from,
+            to: None,
+            source,
+            destination,
+            protocol,
+            ports: None,
+            icmp: None,
+            mark: 0,
+            length: 0,
+            ct: Conntrack::default(),
+        }
+    }
+
+    /// Adds source and destination port.
+    #[must_use]
+    pub fn ports(mut self, source: u16, destination: u16) -> Self {
+        self.ports = Some((source, destination));
+        self
+    }
+
+    /// Makes the packet a bridged one.
+    #[must_use]
+    pub fn bridged(mut self, bridge: &str) -> Self {
+        self.to = Some(bridge.to_owned());
+        self
+    }
+
+    /// Adds a mark.
+    #[must_use]
+    pub fn mark(mut self, mark: u32) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Adds what conntrack knows.
+    #[must_use]
+    pub fn ct(mut self, ct: Conntrack) -> Self {
+        self.ct = ct;
+        self
+    }
+}
+
+/// Where a packet comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// It was received on an interface; the name of a bridge, not of its port.
+    Interface(String),
+    /// A process of the host sent it.
+    Host,
+}
+
+/// What conntrack knows of the packet's connection.
+///
+/// The default is the first packet of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Conntrack {
+    /// The packet's place in the connection.
+    pub state: State,
+    /// Whether the packet goes the way of the first one.
+    pub direction: Direction,
+    /// The first packet as conntrack saw it, before any rewriting. Not read for
+    /// [`State::New`]: it is the packet itself.
+    pub original: Option<Tuple>,
+    /// The answer conntrack expects on the wire; where it is not the inverse of `original`, the
+    /// connection is rewritten. Not read for [`State::New`].
+    pub reply: Option<Tuple>,
+    /// `IPS_SRC_NAT` and `IPS_DST_NAT`, besides what the tuples say. Not read for
+    /// [`State::New`].
+    pub status: Status,
+    /// The connection's mark.
+    pub mark: u32,
+}
+
+impl Conntrack {
+    /// A later packet of a connection.
+    pub fn established(direction: Direction, original: Tuple, reply: Tuple) -> Self {
+        Self {
+            state: State::Established,
+            direction,
+            original: Some(original),
+            reply: Some(reply),
+            ..Self::default()
+        }
+    }
+
+    /// A packet without a connection: invalid, or not tracked on purpose.
+    pub fn without_entry(state: State) -> Self {
+        Self {
+            state,
+            ..Self::default()
+        }
+    }
+
+    /// The status bits, from the caller and from the tuples.
+    ///
+    /// Source: linux v6.12, `net/netfilter/nf_nat_core.c`, `nf_nat_setup_info`: a bit is set
+    /// exactly when the tuple changes.
+    pub(super) fn status(&self) -> Status {
+        let mut status = self.status;
+        if let (Some(original), Some(reply)) = (self.original, self.reply) {
+            let asked = original.inverse();
+            status.dnat |= asked.source_end() != reply.source_end();
+            status.snat |= asked.destination_end() != reply.destination_end();
+        }
+        status
+    }
+}
+
+/// A packet's place in its connection.
+///
+/// Source: uapi linux/netfilter/nf_conntrack_common.h, `enum ip_conntrack_info`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum State {
+    /// The first packet of a connection.
+    #[default]
+    New,
+    /// A packet of a connection that has seen both directions.
+    Established,
+    /// An ICMP error that belongs to the connection of the tuples.
+    Related,
+    /// Conntrack could not find or make a connection.
+    Invalid,
+    /// Something ahead of this program took the packet out of tracking; no rule of the program
+    /// can, because the value types have no CT target.
+    Untracked,
+}
+
+/// The direction of a packet in its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Direction {
+    /// As the first packet.
+    #[default]
+    Original,
+    /// The other way.
+    Reply,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tuple {
+    /// The source address.
+    pub source: IpAddr,
+    /// The destination address.
+    pub destination: IpAddr,
+    /// Source and destination port, if the protocol has ports.
+    pub ports: Option<(u16, u16)>,
+}
+
+impl Tuple {
+    /// The tuple of an answer that nobody rewrites.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            ports: self
+                .ports
+                .map(|(source, destination)| (destination, source)),
+        }
+    }
+
+    /// Source address and port.
+    pub(super) fn source_end(self) -> (IpAddr, Option<u16>) {
+        (self.source, self.ports.map(|(source, _)| source))
+    }
+
+    /// Destination address and port.
+    pub(super) fn destination_end(self) -> (IpAddr, Option<u16>) {
+        (
+            self.destination,
+            self.ports.map(|(_, destination)| destination),
+        )
+    }
+}
+
+/// Whether a connection's addresses or ports are rewritten.
+///
+/// Source: uapi linux/netfilter/nf_conntrack_common.h, `IPS_SRC_NAT`, `IPS_DST_NAT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Status {
+    /// The source of the original direction is rewritten.
+    pub snat: bool,
+    /// The destination of the original direction is rewritten.
+    pub dnat: bool,
+}

@@ -1,0 +1,257 @@
+//! One table, prepared for walking, and the walk through its chains.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::matches::{Seen, matches};
+use super::outcome::{Effect, Hook, Step};
+use crate::chain::{Chain, Policy};
+use crate::program::{self, TableName};
+use crate::rule::Rule;
+use crate::target::Target;
+
+/// A table with resolved jumps and printed rules.
+#[derive(Debug, Clone)]
+pub(super) struct Table<'p> {
+    name: TableName,
+    chains: Vec<Prepared<'p>>,
+    /// The built-in chains by hook, in the order of [`Hook::ALL`].
+    entries: [Option<usize>; 5],
+}
+
+/// A chain.
+#[derive(Debug, Clone)]
+struct Prepared<'p> {
+    name: Arc<str>,
+    policy: Option<Policy>,
+    rules: Vec<Line<'p>>,
+}
+
+/// A rule.
+#[derive(Debug, Clone)]
+struct Line<'p> {
+    rule: &'p Rule,
+    action: Action<'p>,
+    text: Arc<str>,
+}
+
+/// A rule's target.
+#[derive(Debug, Clone, Copy)]
+enum Action<'p> {
+    /// To the next rule.
+    Continue,
+    Accept,
+    Drop,
+    Return,
+    Jump(usize),
+    Goto(usize),
+    /// A target of the nat table.
+    Translate(&'p Target),
+}
+
+/// How a table was left.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End<'p> {
+    /// The packet goes on.
+    Accept,
+    /// The packet is discarded.
+    Drop,
+    /// A target of the nat table decides; the trail's last step is its rule.
+    Translate(&'p Target),
+}
+
+/// What a walk leaves behind.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub(super) steps: Vec<Step>,
+    pub(super) evaluated: usize,
+    /// The chains to return to; empty outside a table.
+    stack: Vec<Frame>,
+}
+
+/// Where a jump came from.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    chain: usize,
+    next: usize,
+    depth: usize,
+}
+
+impl<'p> Table<'p> {
+    /// Prepares a table.
+    ///
+    /// What no kernel would load does nothing: a jump to a chain that is not there, a target of
+    /// nat elsewhere.
+    pub(super) fn new(table: &'p program::Table) -> Self {
+        let places: BTreeMap<&str, usize> = table
+            .chains()
+            .enumerate()
+            .map(|(place, chain)| (chain.name().as_str(), place))
+            .collect();
+        let in_nat = table.name() == TableName::Nat;
+        let prepare = |chain: &'p Chain| Prepared {
+            name: chain.name().as_str().into(),
+            policy: chain.policy(),
+            rules: chain
+                .rules()
+                .map(|rule| Line {
+                    rule,
+                    action: action(rule, &places, in_nat),
+                    text: format!("-A {}{rule}", chain.name()).into(),
+                })
+                .collect(),
+        };
+        Self {
+            name: table.name(),
+            chains: table.chains().map(prepare).collect(),
+            entries: Hook::ALL.map(|hook| places.get(hook.as_str()).copied()),
+        }
+    }
+
+    /// The built-in chain of a hook.
+    fn entry(&self, hook: Hook) -> Option<usize> {
+        let entries = Hook::ALL.into_iter().zip(self.entries);
+        let mut found = entries.filter(|(other, _)| *other == hook);
+        found.next().and_then(|(_, entry)| entry)
+    }
+
+    /// Walks a packet through the chains that hang on a hook.
+    ///
+    /// RETURN and the end of a chain lead behind the last jump, which a goto does not count as;
+    /// without one they lead to the policy. A loop, which no kernel loads, drops, as a full jump
+    /// stack does.
+    ///
+    /// Source: linux v6.12, `net/ipv4/netfilter/ip_tables.c`, `ipt_do_table`.
+    pub(super) fn walk(&self, hook: Hook, seen: &Seen<'_>, trail: &mut Trail) -> End<'p> {
+        let Some(entry) = self.entry(hook) else {
+            return End::Accept;
+        };
+        trail.stack.clear();
+        let mut at = Frame {
+            chain: entry,
+            next: 0,
+            depth: 0,
+        };
+        while at.depth <= self.chains.len() {
+            let Some(chain) = self.chains.get(at.chain) else {
+                return End::Accept;
+            };
+            let rest = chain.rules.get(at.next..).unwrap_or_default();
+            let found = rest.iter().position(|line| matches(line.rule, seen));
+            trail.evaluated += found.map_or(rest.len(), |offset| offset + 1);
+            let offset = found.unwrap_or(rest.len());
+            let (action, index) = match rest.get(offset) {
+                Some(line) => (allowed(line.action, hook), at.next + offset),
+                None => (Action::Return, at.next + offset),
+            };
+            if let Some(line) = rest.get(offset) {
+                trail.steps.push(Step {
+                    table: self.name,
+                    hook,
+                    chain: Arc::clone(&chain.name),
+                    rule: Some(index),
+                    text: Arc::clone(&line.text),
+                    effect: effect(action),
+                });
+            }
+            match action {
+                Action::Continue => at.next = index + 1,
+                Action::Accept => return End::Accept,
+                Action::Drop => return End::Drop,
+                Action::Translate(target) => return End::Translate(target),
+                Action::Return => match trail.stack.pop() {
+                    Some(frame) => at = frame,
+                    None => return self.policy(entry, hook, trail),
+                },
+                Action::Jump(to) => {
+                    at.next = index + 1;
+                    trail.stack.push(at);
+                    at = at.into_chain(to);
+                }
+                Action::Goto(to) => at = at.into_chain(to),
+            }
+        }
+        End::Drop
+    }
+
+    /// The policy of a built-in chain.
+    fn policy(&self, entry: usize, hook: Hook, trail: &mut Trail) -> End<'p> {
+        match self.chains.get(entry) {
+            Some(chain) if chain.policy == Some(Policy::Drop) => {
+                trail.steps.push(Step {
+                    table: self.name,
+                    hook,
+                    chain: Arc::clone(&chain.name),
+                    rule: None,
+                    text: format!("-P {} DROP", chain.name).into(),
+                    effect: Effect::Drop,
+                });
+                End::Drop
+            }
+            _ => End::Accept,
+        }
+    }
+}
+
+impl Frame {
+    /// The beginning of another chain, one deeper: without loops no way is longer than there are
+    /// chains.
+    fn into_chain(self, chain: usize) -> Self {
+        Self {
+            chain,
+            next: 0,
+            depth: self.depth + 1,
+        }
+    }
+}
+
+fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> Action<'p> {
+    let place = |name: &str| places.get(name).copied();
+    match &rule.target {
+        None => Action::Continue,
+        Some(Target::Accept) => Action::Accept,
+        Some(Target::Drop) => Action::Drop,
+        Some(Target::Return) => Action::Return,
+        Some(Target::Jump(to)) => place(to.as_str()).map_or(Action::Continue, Action::Jump),
+        Some(Target::Goto(to)) => place(to.as_str()).map_or(Action::Continue, Action::Goto),
+        Some(target @ (Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_))) => {
+            if in_nat {
+                Action::Translate(target)
+            } else {
+                Action::Continue
+            }
+        }
+    }
+}
+
+/// A target of nat does nothing in a hook for which the kernel would not load it.
+///
+/// Source: linux v6.12, `net/netfilter/xt_nat.c` and `xt_MASQUERADE.c`, the `hooks` of the
+/// targets.
+fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
+    let allowed = match action {
+        Action::Translate(Target::Dnat(_)) => matches!(hook, Hook::Prerouting | Hook::Output),
+        Action::Translate(Target::Snat(_)) => matches!(hook, Hook::Postrouting | Hook::Input),
+        Action::Translate(Target::Masquerade(_)) => hook == Hook::Postrouting,
+        Action::Continue
+        | Action::Accept
+        | Action::Drop
+        | Action::Return
+        | Action::Jump(_)
+        | Action::Goto(_)
+        | Action::Translate(_) => true,
+    };
+    if allowed { action } else { Action::Continue }
+}
+
+/// A translation says later what it did; until then it accepted.
+fn effect(action: Action<'_>) -> Effect {
+    match action {
+        Action::Continue => Effect::Continue,
+        Action::Accept | Action::Translate(_) => Effect::Accept,
+        Action::Drop => Effect::Drop,
+        Action::Return => Effect::Return,
+        Action::Jump(_) => Effect::Jump,
+        Action::Goto(_) => Effect::Goto,
+    }
+}
