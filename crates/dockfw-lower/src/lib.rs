@@ -1,0 +1,13 @@
+//! A Docker host as a value, and its lowering to nftables rules.
+//!
+//! Everything here is a pure function on values: no file, no clock, no environment, no hash order.
+//! The same input gives the same output, byte for byte.
+
+#![forbid(unsafe_code)]
+
+pub mod docker;
+pub mod host;
+mod lower;
+pub mod reference;
+
+pub use lower::{lower, table_name};
