@@ -1,0 +1,39 @@
+//! `meta`: the packet's metadata.
+
+use dockfw_ir::expr::Meta;
+
+use super::{Register, Result, RuleEncoder};
+use crate::sys::nf_tables::{
+    NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_LEN, NFT_META_MARK, NFT_META_NFPROTO,
+    NFT_META_OIFNAME, NFT_META_PKTTYPE, NFT_META_SKGID, NFT_META_SKUID, NFTA_META_DREG,
+    NFTA_META_KEY,
+};
+
+/// `ARPHRD_ETHER`, 2 bytes in host byte order. Source: uapi `linux/if_arp.h` (v6.12).
+pub(crate) const ARPHRD_ETHER: u16 = 1;
+
+/// The kernel's number of a key.
+///
+/// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_meta_keys` (v6.12).
+pub(crate) const fn key(meta: Meta) -> u32 {
+    match meta {
+        Meta::Length => NFT_META_LEN,
+        Meta::Mark => NFT_META_MARK,
+        Meta::Iifname => NFT_META_IIFNAME,
+        Meta::Oifname => NFT_META_OIFNAME,
+        Meta::Skuid => NFT_META_SKUID,
+        Meta::Skgid => NFT_META_SKGID,
+        Meta::Pkttype => NFT_META_PKTTYPE,
+        Meta::Nfproto => NFT_META_NFPROTO,
+        Meta::L4proto => NFT_META_L4PROTO,
+    }
+}
+
+impl RuleEncoder<'_, '_> {
+    pub(crate) fn load_meta(&mut self, key: u32, to: Register) -> Result {
+        self.expression("meta", |e| {
+            e.u32(NFTA_META_DREG, to.number())?;
+            e.u32(NFTA_META_KEY, key)
+        })
+    }
+}

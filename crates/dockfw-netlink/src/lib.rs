@@ -1,0 +1,60 @@
+//! nf_tables over netlink: a ruleset in, one transaction out, and every error traced back to the
+//! object, rule or element that caused it.
+//!
+//! ```text
+//! Batch::replace(&Verified) -> Result<Batch, EncodeError>        pure; tables become the ruleset
+//! Batch::delete([(Family, &TableName)]) -> Result<Batch, EncodeError>
+//! Batch::statistics(&self) -> Statistics                         tables, chains, sets, rules,
+//!                                                                elements, messages, bytes
+//! Executor::open() -> Result<Executor, OpenError>                namespace of this thread
+//! Executor::generation(&mut self) -> Result<u32, QueryError>
+//! Executor::commit(&mut self, &Batch, Expect) -> Result<Committed, CommitError>
+//! Executor::check(&mut self, &Batch, Expect) -> Result<(), CommitError>
+//! Executor::tables(&mut self) -> Result<Vec<TableInfo>, QueryError>
+//! Executor::table(&mut self, Family, &TableName) -> Result<Option<TableInfo>, QueryError>
+//! Executor::summary(&mut self, Family, &TableName) -> Result<Option<TableSummary>, QueryError>
+//! Executor::close_in_background(self)                            one-shot processes only
+//! Expect::{Any, Generation(u32)}
+//! Committed { generation_before, generation, confirmation, statistics, kernel_time }
+//! CommitError::{Refused, Stale, Denied, TooBig, Unsupported, NotCommitted, ShortSend, Unknown,
+//!               Socket, Query, Encode}
+//! Refusal { errno, location: Location { origin, part }, text, others }
+//! ```
+//!
+//! [`wire`], [`sys::nf_tables`] and [`BatchBuilder`] are the layers below, for tests and for
+//! messages that the IR has no word for.
+//!
+//! One transaction is one datagram: the kernel takes all of it or nothing. Only `BATCH_END` asks
+//! for an acknowledgement, since those of single messages do not prove a commit.
+//!
+//! No process is executed and no file is written; `CAP_NET_ADMIN` over the network namespace is
+//! enough.
+
+#![deny(unsafe_code)]
+
+pub mod sys;
+pub mod wire;
+
+mod chain;
+mod element;
+mod expr;
+mod rule;
+mod set;
+mod statement;
+mod table;
+mod userdata;
+
+pub mod batch;
+pub mod commit;
+pub mod dump;
+pub mod errno;
+pub mod origin;
+
+pub use batch::{Batch, BatchBuilder, Statistics};
+pub use commit::{
+    CommitError, Committed, Confirmation, Denial, Executor, Expect, OpenError, Refusal,
+};
+pub use dump::{ChainInfo, QueryError, SetInfo, TableInfo, TableSummary};
+pub use errno::Errno;
+pub use origin::{Location, Origin, Part};
+pub use wire::EncodeError;
