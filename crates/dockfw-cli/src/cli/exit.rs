@@ -1,0 +1,40 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// What the exit code of the process says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, nothing pending.
+    Done,
+    /// 1: an operational error.
+    Failed,
+    /// 2: the input is wrong.
+    Input,
+    /// 3: the kernel differs from the intent.
+    Differs,
+    /// 5: the kernel refused.
+    Refused,
+    /// 6: someone else changed the ruleset meanwhile.
+    Stale,
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Input => 2,
+            Self::Differs => 3,
+            Self::Refused => 5,
+            Self::Stale => 6,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

@@ -1,0 +1,136 @@
+//! Writing results and errors.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use dockfw_netlink::{CommitError, OpenError, QueryError};
+
+use super::Exit;
+use crate::diagnostic::{Diagnostics, Style};
+use crate::policy::{self, Policy};
+
+/// Why a verb could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The user's input is wrong.
+    #[error("the policy is wrong")]
+    Input(Diagnostics),
+    /// Our own verifier does not accept what we compiled: a bug of dockfw.
+    #[error("dockfw compiled a ruleset that its own verifier refuses; please report this:\n{0}")]
+    Bug(Box<dockfw_ir::verify::VerifyError>),
+    /// The ruleset does not fit the messages of the kernel.
+    #[error("failed to encode the ruleset")]
+    Encode(#[source] dockfw_netlink::EncodeError),
+    /// No way to the kernel.
+    #[error("failed to {0}")]
+    Open(#[from] dockfw_netlink::OpenError),
+    /// The kernel's ruleset could not be read.
+    #[error("failed to read the ruleset: {0}")]
+    Query(#[from] dockfw_netlink::QueryError),
+    /// The kernel did not take the ruleset.
+    #[error("nothing was changed: {0}")]
+    Commit(#[from] dockfw_netlink::CommitError),
+    /// Standard output.
+    #[error("failed to write the output")]
+    Write(#[source] io::Error),
+}
+
+/// Reads the policy; warnings go to standard error.
+pub(super) fn load(paths: &[PathBuf]) -> Result<Policy, Failure> {
+    let policy = policy::load(paths).map_err(Failure::Input)?;
+    print_diagnostics(&policy.warnings);
+    Ok(policy)
+}
+
+/// Writes a result to standard output.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(Failure::Write),
+    }
+}
+
+/// Writes a JSON result to standard output, indented, with a newline at the end.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(&format!("{value:#}\n"))
+}
+
+fn print_diagnostics(diagnostics: &Diagnostics) {
+    if diagnostics.is_empty() {
+        return;
+    }
+    let stderr = io::stderr();
+    let no_color = std::env::var_os("NO_COLOR");
+    let style = Style::choose(stderr.is_terminal(), no_color.as_deref());
+    // Nothing can be said when standard error is closed.
+    let _ = stderr
+        .lock()
+        .write_all(diagnostics.to_text(style).as_bytes());
+}
+
+impl Failure {
+    /// The exit code, and the word for it in JSON.
+    fn exit(&self) -> (Exit, &'static str) {
+        match self {
+            Self::Input(_) => (Exit::Input, "invalid"),
+            Self::Commit(CommitError::Stale { .. }) => (Exit::Stale, "stale"),
+            Self::Commit(CommitError::Unknown { .. }) => (Exit::Failed, "unknown"),
+            Self::Commit(CommitError::Socket(_) | CommitError::ShortSend { .. })
+            | Self::Open(OpenError::Socket(_))
+            | Self::Query(QueryError::Socket(_))
+            | Self::Bug(_)
+            | Self::Encode(_)
+            | Self::Write(_) => (Exit::Failed, "failed"),
+            Self::Commit(_) | Self::Open(_) | Self::Query(_) => (Exit::Refused, "refused"),
+        }
+    }
+
+    /// The message with its causes, behind each other.
+    fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = match self {
+            // Their message holds that of the error inside.
+            Self::Open(error) => error.source(),
+            Self::Query(error) => error.source(),
+            Self::Commit(error) => error.source(),
+            Self::Input(_) | Self::Bug(_) | Self::Encode(_) | Self::Write(_) => self.source(),
+        };
+        while let Some(error) = source {
+            let _ = write!(text, ": {error}");
+            source = error.source();
+        }
+        text
+    }
+}
+
+/// Shows a failure and says with which code to exit.
+pub(super) fn report(failure: &Failure, as_json: bool) -> ExitCode {
+    let (exit, word) = failure.exit();
+    if as_json {
+        let diagnostics = if let Failure::Input(diagnostics) = failure {
+            diagnostics.to_json()
+        } else {
+            serde_json::json!([])
+        };
+        let error = failure.chain();
+        let value = serde_json::json!({
+            "outcome": word, "error": error, "diagnostics": diagnostics,
+        });
+        // When it cannot be written either, the exit code still tells.
+        let _ = print_json(&value);
+        return exit.into();
+    }
+    if let Failure::Input(diagnostics) = failure {
+        print_diagnostics(diagnostics);
+    } else {
+        let _ = writeln!(io::stderr().lock(), "error: {}", failure.chain());
+    }
+    exit.into()
+}

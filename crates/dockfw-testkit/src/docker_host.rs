@@ -1,0 +1,151 @@
+//! A laboratory that looks like a given Docker host: its bridges, containers and docker-proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+use dockfw_lower::docker::binding::{Binding, for_each_binding};
+use dockfw_lower::docker::publish;
+use dockfw_lower::host::{Driver, Host, Network};
+use ipnet::IpNet;
+
+use crate::lab::{Attachment, Bridge, Builder, Container, HOST, Lab, Protocol};
+
+/// Above this many ports a published range gets listeners and proxies at its ends only.
+const LONG_RANGE: u16 = 64;
+
+/// Describes the lab of a host: what dockerd does apart from its rules.
+///
+/// Bridges have their gateway addresses, containers their addresses and default routes.
+/// Without the userland proxy, bridge ports are in hairpin mode and bridges have `route_localnet`.
+/// `bridge-nf-call-iptables` is on where dockerd needs it: without the proxy, or with icc off.
+///
+/// Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/setup_bridgenetfiltering.go`
+/// and `setup_device_linux.go`.
+pub fn lab(host: &Host) -> Builder {
+    let mut builder = Lab::builder();
+    let hairpin = !host.daemon.userland_proxy;
+    let bridges = || {
+        host.networks
+            .iter()
+            .filter(|network| network.driver == Driver::Bridge)
+    };
+    if hairpin || bridges().any(|network| !network.icc) {
+        for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+            builder = builder.host_sysctl(&format!("net.bridge.{key}"), "1");
+        }
+    }
+    for (network, device) in bridges().filter_map(|of| Some((of, of.bridge.as_ref()?))) {
+        builder = builder.bridge(Bridge {
+            name: device.to_string(),
+            addresses: gateways(network),
+            internal: network.internal,
+            hairpin,
+        });
+        if hairpin {
+            let key = format!("net/ipv4/conf/{device}/route_localnet");
+            builder = builder.host_sysctl(&key, "1");
+        }
+    }
+    for container in &host.containers {
+        let attachments = container.endpoints.iter().filter_map(|endpoint| {
+            let network = host.networks.get(endpoint.network)?;
+            let ipv4 = network.ipv4.zip(endpoint.ipv4);
+            let ipv6 = network.ipv6.zip(endpoint.ipv6);
+            let with_prefix = |address: IpAddr, length| IpNet::new(address, length).ok();
+            let ipv4 = ipv4.and_then(|(n, a)| with_prefix(a.into(), n.subnet.prefix_len()));
+            let ipv6 = ipv6.and_then(|(n, a)| with_prefix(a.into(), n.subnet.prefix_len()));
+            Some(Attachment {
+                bridge: network.bridge.as_ref()?.to_string(),
+                addresses: ipv4.into_iter().chain(ipv6).collect(),
+            })
+        });
+        builder = builder.container(Container {
+            name: container.name.clone(),
+            attachments: attachments.collect(),
+            routes: Vec::new(),
+        });
+    }
+    builder
+}
+
+/// The bridge's addresses: as written, otherwise the first of each subnet.
+fn gateways(network: &Network) -> Vec<IpNet> {
+    let ipv4 = network.ipv4.and_then(|of| {
+        let gateway = of.gateway.or_else(|| of.subnet.hosts().next())?;
+        IpNet::new(gateway.into(), of.subnet.prefix_len()).ok()
+    });
+    let ipv6 = network.ipv6.and_then(|of| {
+        // The first address of an IPv6 subnet is the router anycast address.
+        let gateway = of.gateway.or_else(|| of.subnet.hosts().nth(1))?;
+        IpNet::new(gateway.into(), of.subnet.prefix_len()).ok()
+    });
+    ipv4.into_iter().chain(ipv6).collect()
+}
+
+/// Starts a listener for every published port in its container, and with the userland proxy a
+/// stand-in for docker-proxy on the host.
+///
+/// SCTP is left out: this is for kernels without SCTP sockets too.
+///
+/// # Errors
+///
+/// When a socket cannot be opened.
+pub fn start(lab: &Lab, host: &Host) -> Result<()> {
+    let mut bindings = Vec::new();
+    for_each_binding(host, |binding| bindings.push(binding));
+    let mut listening = Vec::new();
+    for binding in bindings {
+        let Some(protocol) = protocol(binding.protocol) else {
+            continue;
+        };
+        let container = host
+            .containers
+            .get(binding.container)
+            .context("no such container")?;
+        for (host_port, port) in ports(&binding) {
+            let listener = (container.name.as_str(), protocol, port);
+            if !listening.contains(&listener) {
+                lab.listen(&container.name, protocol, port)?;
+                listening.push(listener);
+            }
+            if let (true, Some(host_port)) = (host.daemon.userland_proxy, host_port) {
+                let at = SocketAddr::new(binding.host_address, host_port);
+                lab.proxy(
+                    at,
+                    protocol,
+                    SocketAddr::new(binding.container_address, port),
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn protocol(of: publish::Protocol) -> Option<Protocol> {
+    match of {
+        publish::Protocol::Tcp => Some(Protocol::Tcp),
+        publish::Protocol::Udp => Some(Protocol::Udp),
+        publish::Protocol::Sctp => None,
+    }
+}
+
+/// The ports of a binding that are worth a socket: host port and container port.
+fn ports(binding: &Binding) -> Vec<(Option<u16>, u16)> {
+    let range = binding.container_ports;
+    let first = binding.host_ports.map(publish::PortRange::first);
+    let pair = |port: u16| (first.map(|first| first + (port - range.first())), port);
+    if range.count() > LONG_RANGE {
+        vec![pair(range.first()), pair(range.last())]
+    } else {
+        (range.first()..=range.last()).map(pair).collect()
+    }
+}
+
+/// Runs a closure on the host of the lab, where rulesets are committed.
+///
+/// # Errors
+///
+/// When the namespace cannot be entered, or the closure fails.
+pub fn on_host<T: Send>(lab: &Lab, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    lab.run_in(HOST, f)?
+}
