@@ -1,0 +1,57 @@
+# Each recipe is a plain command; typed by hand it does the same.
+
+# list the recipes
+default:
+    @just --list
+
+# all that CI does
+ci:
+    bash .ci/run
+
+# formatting
+fmt-check:
+    cargo fmt --all --check
+
+# lints, without and with the oracle's C libraries
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# the tests that need neither root nor tools
+test *args:
+    cargo test --workspace {{args}}
+
+# the tests with network namespaces, nft and iptables; as root
+test-netns *args:
+    cargo test --workspace -- --ignored {{args}}
+
+# our bytes against libnftnl's; as root, needs libnftnl-dev, libmnl-dev and pkg-config
+test-oracle:
+    cargo test -p dockfw-netlink --features oracle -- --include-ignored oracle
+
+# write the expected files of the fixtures anew; then read the diff
+bless:
+    DOCKFW_BLESS=1 cargo test --workspace --test golden --test policy
+
+# documentation of the crates
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# licences, advisories, sources
+deny:
+    cargo deny check licenses bans sources
+
+# do the fuzz targets build?
+fuzz-check:
+    cargo check --manifest-path fuzz/Cargo.toml
+
+# one fuzz target for some seconds; needs cargo-fuzz
+fuzz target seconds="60":
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{target}} -- -max_total_time={{seconds}}
+
+# criterion: parse, lower, verify, print, encode by number of ports
+bench *args:
+    cargo bench -p dockfw-benches {{args}}
+
+# dockfw commit against the restore tools and nft, same host; as root
+bench-restore *args:
+    cargo run --release -p dockfw-benches --bin bench-restore -- {{args}}
