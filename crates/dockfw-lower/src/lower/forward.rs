@@ -318,7 +318,7 @@ fn add_container_ports(table: &mut Table, runs: &[ContainerRun], family: Family)
         .filter(|run| Family::of(run.container) == family)
     {
         keys.push(
-            &Value::new().and_ip(run.container),
+            Value::new().and_ip(run.container),
             run.protocol,
             run.first,
             run.last,

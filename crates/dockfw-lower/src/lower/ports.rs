@@ -173,16 +173,19 @@ pub(super) struct PortKeys {
 
 impl PortKeys {
     /// Adds the ports of a run behind the fields in `before`.
-    pub(super) fn push(&mut self, before: &Value, protocol: Protocol, first: u16, last: u16) {
-        let start = before.clone().and_u8(protocol.number());
+    pub(super) fn push(&mut self, before: Value, protocol: Protocol, first: u16, last: u16) {
+        let start = before.and_u8(protocol.number());
         if last - first >= SHORTEST_RANGE - 1 {
             let end = start.clone().and_port(last);
             self.range
                 .push(Element::member(start.and_port(first)).until(end));
-        } else {
-            self.exact
-                .extend((first..=last).map(|port| Element::member(start.clone().and_port(port))));
+            return;
         }
+        for port in first..last {
+            self.exact
+                .push(Element::member(start.clone().and_port(port)));
+        }
+        self.exact.push(Element::member(start.and_port(last)));
     }
 
     /// Adds runs of one protocol, ordered by port, as one range if they have enough ports.
@@ -195,10 +198,10 @@ impl PortKeys {
             .map(|run| u32::from(run.last - run.first) + 1)
             .sum::<u32>();
         if ports >= u32::from(SHORTEST_RANGE) {
-            self.push(before, first.protocol, first.first, last.last);
+            self.push(before.clone(), first.protocol, first.first, last.last);
         } else {
             for run in runs {
-                self.push(before, run.protocol, run.first, run.last);
+                self.push(before.clone(), run.protocol, run.first, run.last);
             }
         }
     }
@@ -212,7 +215,7 @@ pub(super) fn loopback_ports(runs: &[HostRun], family: Family) -> PortKeys {
         .filter(|run| Family::of(run.host) == family && run.host.is_loopback())
     {
         keys.push(
-            &Value::new().and_ip(run.host),
+            Value::new().and_ip(run.host),
             run.protocol,
             run.first,
             run.last,
