@@ -131,7 +131,9 @@ pub fn difference(expected: &str, found: &str) -> String {
         .take_while(|(a, b)| a == b)
         .count();
     let part = |lines: &[&str], sign: char| -> String {
-        let changed = lines.get(same_start..lines.len() - same_end).unwrap_or_default();
+        let changed = lines
+            .get(same_start..lines.len() - same_end)
+            .unwrap_or_default();
         let mut text = String::new();
         for line in changed {
             text.push(sign);
