@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result};
 use dockfw_lower::docker::binding::{Binding, for_each_binding};
 use dockfw_lower::docker::publish;
-use dockfw_lower::host::{Driver, Host, Network};
+use dockfw_lower::host::{Driver, GatewayMode, Host, Network};
 use ipnet::IpNet;
 
 use crate::lab::{Attachment, Bridge, Builder, Container, HOST, Lab, Protocol};
@@ -22,19 +22,19 @@ const LONG_RANGE: u16 = 64;
 /// Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/setup_bridgenetfiltering.go`
 /// and `setup_device_linux.go`.
 pub fn lab(host: &Host) -> Builder {
+    lab_with_routes(host, |_| Vec::new())
+}
+
+/// Like [`lab()`], with more routes in containers, by the container's name: destination and gateway.
+pub fn lab_with_routes(host: &Host, routes: impl Fn(&str) -> Vec<(IpNet, IpAddr)>) -> Builder {
     let mut builder = Lab::builder();
     let hairpin = !host.daemon.userland_proxy;
-    let bridges = || {
-        host.networks
-            .iter()
-            .filter(|network| network.driver == Driver::Bridge)
-    };
-    if hairpin || bridges().any(|network| !network.icc) {
+    if has_bridge_netfilter(host) {
         for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
             builder = builder.host_sysctl(&format!("net.bridge.{key}"), "1");
         }
     }
-    for (network, device) in bridges().filter_map(|of| Some((of, of.bridge.as_ref()?))) {
+    for (network, device) in bridges(host).filter_map(|of| Some((of, of.bridge.as_ref()?))) {
         builder = builder.bridge(Bridge {
             name: device.to_string(),
             addresses: gateways(network),
@@ -62,19 +62,36 @@ pub fn lab(host: &Host) -> Builder {
         builder = builder.container(Container {
             name: container.name.clone(),
             attachments: attachments.collect(),
-            routes: Vec::new(),
+            routes: routes(&container.name),
         });
     }
     builder
 }
 
-/// The bridge's addresses: as written, otherwise the first of each subnet.
-fn gateways(network: &Network) -> Vec<IpNet> {
+fn bridges(host: &Host) -> impl Iterator<Item = &Network> {
+    let networks = host.networks.iter();
+    networks.filter(|network| network.driver == Driver::Bridge)
+}
+
+/// Whether dockerd lets rules see the packets that bridges pass from port to port.
+pub fn has_bridge_netfilter(host: &Host) -> bool {
+    !host.daemon.userland_proxy || bridges(host).any(|network| !network.icc)
+}
+
+/// The bridge's addresses: as written, otherwise the first of each subnet; none in a family that
+/// is isolated or inhibited.
+pub fn gateways(network: &Network) -> Vec<IpNet> {
     let ipv4 = network.ipv4.and_then(|of| {
+        if of.gateway_mode == GatewayMode::Isolated || network.inhibit_ipv4 {
+            return None;
+        }
         let gateway = of.gateway.or_else(|| of.subnet.hosts().next())?;
         IpNet::new(gateway.into(), of.subnet.prefix_len()).ok()
     });
     let ipv6 = network.ipv6.and_then(|of| {
+        if of.gateway_mode == GatewayMode::Isolated {
+            return None;
+        }
         // The first address of an IPv6 subnet is the router anycast address.
         let gateway = of.gateway.or_else(|| of.subnet.hosts().nth(1))?;
         IpNet::new(gateway.into(), of.subnet.prefix_len()).ok()

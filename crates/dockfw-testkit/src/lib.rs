@@ -7,4 +7,5 @@
 pub mod docker_host;
 pub mod fixture;
 pub mod lab;
+pub mod matrix;
 pub mod packets;

@@ -63,7 +63,7 @@ pub struct Row {
 }
 
 /// A string or a list of strings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
     /// One.
@@ -86,7 +86,8 @@ pub enum RowProtocol {
 }
 
 impl OneOrMany {
-    fn as_slice(&self) -> &[String] {
+    /// All of them.
+    pub(crate) fn as_slice(&self) -> &[String] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,

@@ -1,0 +1,259 @@
+//! Where things are in a scenario: names, addresses, routes and listeners.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+use dockfw_lower::docker::binding::for_each_binding;
+use dockfw_lower::docker::publish;
+use dockfw_lower::host::{Container, Driver, Host, Network};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::table::Setup;
+use crate::docker_host::{gateways, has_bridge_netfilter};
+use crate::lab::{HOST, Protocol, Remote};
+
+/// The node on the other side of eth0.
+pub const REMOTE: &str = "remote";
+/// The interface towards it.
+pub const UPLINK: &str = "eth0";
+
+/// A scenario's network.
+#[derive(Debug)]
+pub struct Place<'s> {
+    host: &'s Host,
+    setup: &'s Setup,
+    link: Remote,
+}
+
+/// How a packet of a node gets to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The node itself.
+    Itself,
+    /// Over a bridge from port to port, past all hooks.
+    Past(String),
+    /// Over a bridge from port to port, shown to the hooks by br_netfilter.
+    Bridged(String),
+    /// To the host, by this interface.
+    Host(String),
+    /// From the host.
+    Out,
+}
+
+impl<'s> Place<'s> {
+    /// The place of a policy and a setup.
+    pub fn new(host: &'s Host, setup: &'s Setup) -> Self {
+        let link = Remote::default();
+        Self { host, setup, link }
+    }
+
+    /// The addresses behind a name, IPv4 before IPv6: `host` and `remote` on their link,
+    /// `gw-NETWORK`, a container, or a container in one of its networks: `CONTAINER@NETWORK`.
+    pub(super) fn addresses(&self, name: &str) -> Result<Vec<IpAddr>> {
+        let plain = |nets: &[IpNet]| nets.iter().map(IpNet::addr).collect();
+        if name == HOST {
+            return Ok(plain(&self.link.host_addresses));
+        }
+        if name == REMOTE {
+            return Ok(plain(&self.link.addresses));
+        }
+        if let Some(network) = name.strip_prefix("gw-") {
+            let network = self.host.networks.iter().find(|of| of.name == network);
+            return Ok(plain(&gateways(network.context("no such network")?)));
+        }
+        let (name, network) = match name.split_once('@') {
+            Some((name, network)) => (name, Some(network)),
+            None => (name, None),
+        };
+        let container = self.container(name).context("no such container")?;
+        let all = self.endpoints(container);
+        let all = all.filter(|(of, _)| network.is_none_or(|name| name == of.name));
+        Ok(plain(&all.map(|(_, net)| net).collect::<Vec<_>>()))
+    }
+
+    fn container(&self, name: &str) -> Option<&'s Container> {
+        self.host.containers.iter().find(|of| of.name == name)
+    }
+
+    /// A container's networks with its addresses there.
+    fn endpoints(&self, of: &'s Container) -> impl Iterator<Item = (&'s Network, IpNet)> {
+        let networks = &self.host.networks;
+        of.endpoints.iter().flat_map(|endpoint| {
+            let network = networks.get(endpoint.network);
+            let ipv4 = network.and_then(|network| {
+                let length = network.ipv4?.subnet.prefix_len();
+                let net = IpNet::new(endpoint.ipv4?.into(), length).ok()?;
+                Some((network, net))
+            });
+            let ipv6 = network.and_then(|network| {
+                let length = network.ipv6?.subnet.prefix_len();
+                let net = IpNet::new(endpoint.ipv6?.into(), length).ok()?;
+                Some((network, net))
+            });
+            ipv4.into_iter().chain(ipv6)
+        })
+    }
+
+    /// The host's interfaces with their addresses, without lo.
+    pub(super) fn interfaces(&self) -> Vec<(String, Vec<IpNet>)> {
+        let mut all = vec![(UPLINK.to_owned(), self.link.host_addresses.clone())];
+        for network in &self.host.networks {
+            if let (Driver::Bridge, Some(bridge)) = (network.driver, &network.bridge) {
+                all.push((bridge.to_string(), gateways(network)));
+            }
+        }
+        for (interface, addresses) in &self.setup.addresses {
+            match all.iter_mut().find(|(name, _)| name == interface) {
+                Some((_, own)) => own.extend(addresses),
+                None => all.push((interface.clone(), addresses.clone())),
+            }
+        }
+        all
+    }
+
+    /// Default routes that a container has against the nature of its network.
+    pub(super) fn extra_routes(&self, name: &str) -> Vec<(IpNet, IpAddr)> {
+        if !self.setup.default_route.iter().any(|of| of == name) {
+            return Vec::new();
+        }
+        let networks = self.container(name).into_iter().flat_map(|container| {
+            let numbers = container.endpoints.iter().map(|of| of.network);
+            numbers.filter_map(|number| self.host.networks.get(number))
+        });
+        networks
+            .flat_map(gateways)
+            .map(|gateway| {
+                let everywhere = match gateway {
+                    IpNet::V4(_) => Ipv4Net::default().into(),
+                    IpNet::V6(_) => Ipv6Net::default().into(),
+                };
+                (everywhere, gateway.addr())
+            })
+            .collect()
+    }
+
+    /// The way from a node to an address, and the source address that it takes by itself.
+    pub(super) fn way(&self, from: &str, to: IpAddr) -> Option<(Way, IpAddr)> {
+        let of_family = |nets: &[IpNet]| {
+            let same = nets.iter().find(|net| net.addr().is_ipv4() == to.is_ipv4());
+            same.map(IpNet::addr)
+        };
+        if from == HOST {
+            return Some((Way::Out, self.own_source(to)?));
+        }
+        if from == REMOTE {
+            let source = of_family(&self.link.addresses)?;
+            return Some((Way::Host(UPLINK.to_owned()), source));
+        }
+        let container = self.container(from)?;
+        for (network, own) in self.endpoints(container) {
+            let bridge = network.bridge.as_ref()?.to_string();
+            if own.addr() == to {
+                return Some((Way::Itself, to));
+            }
+            if own.contains(&to) {
+                let way = if gateways(network).iter().any(|of| of.addr() == to) {
+                    Way::Host(bridge)
+                } else if has_bridge_netfilter(self.host) {
+                    Way::Bridged(bridge)
+                } else {
+                    Way::Past(bridge)
+                };
+                return Some((way, own.addr()));
+            }
+        }
+        let forced = self.setup.default_route.iter().any(|of| of == from);
+        let (network, own) = self.endpoints(container).find(|(network, own)| {
+            own.addr().is_ipv4() == to.is_ipv4()
+                && (forced || !network.internal)
+                && gateways(network)
+                    .iter()
+                    .any(|gateway| own.contains(gateway))
+        })?;
+        Some((Way::Host(network.bridge.as_ref()?.to_string()), own.addr()))
+    }
+
+    /// The source address of a packet of the host.
+    fn own_source(&self, to: IpAddr) -> Option<IpAddr> {
+        let interfaces = self.interfaces();
+        let mut own = interfaces.iter().flat_map(|(_, addresses)| addresses);
+        if to.is_loopback() || own.clone().any(|net| net.addr() == to) {
+            return Some(to);
+        }
+        own.find(|net| net.contains(&to)).map(IpNet::addr)
+    }
+
+    /// The node that has an address behind an interface of the host.
+    pub(super) fn neighbour(&self, interface: &str, address: IpAddr) -> Option<&str> {
+        if interface == UPLINK {
+            let mut addresses = self.link.addresses.iter();
+            return addresses.any(|net| net.addr() == address).then_some(REMOTE);
+        }
+        let mut containers = self.host.containers.iter();
+        let found = containers.find(|container| {
+            self.endpoints(container).any(|(network, own)| {
+                let bridge = network.bridge.as_ref();
+                own.addr() == address && bridge.is_some_and(|of| of.as_str() == interface)
+            })
+        });
+        found.map(|container| container.name.as_str())
+    }
+
+    /// Whether a server runs there.
+    pub(super) fn listens(&self, node: &str, protocol: Protocol, port: u16) -> bool {
+        let extra = self.setup.listeners().unwrap_or_default();
+        let mut found = extra.contains(&(node, protocol, port));
+        for_each_binding(self.host, |binding| {
+            let container = self.host.containers.get(binding.container);
+            let ports = binding.container_ports;
+            found |= container.is_some_and(|of| of.name == node)
+                && protocol == of_binding(binding.protocol)
+                && (ports.first()..=ports.last()).contains(&port);
+        });
+        found
+    }
+
+    /// Where docker-proxy sends what arrives at an address of the host.
+    pub(super) fn relay(&self, protocol: Protocol, at: SocketAddr) -> Option<SocketAddr> {
+        let is_at = |ip: IpAddr| {
+            let any = [
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            ];
+            ip == at.ip() || (any.contains(&ip) && ip.is_ipv4() == at.ip().is_ipv4())
+        };
+        let extra = self.setup.relay.iter();
+        let mut extra = extra
+            .filter(|(front, _)| protocol == Protocol::Tcp && *front == at)
+            .map(|(_, target)| *target);
+        let mut found = extra.next();
+        if !self.host.daemon.userland_proxy {
+            return found;
+        }
+        for_each_binding(self.host, |binding| {
+            if let Some(ports) = binding.host_ports
+                && protocol == of_binding(binding.protocol)
+                && (ports.first()..=ports.last()).contains(&at.port())
+                && is_at(binding.host_address)
+            {
+                let port = binding.container_ports.first() + (at.port() - ports.first());
+                found = Some(SocketAddr::new(binding.container_address, port));
+            }
+        });
+        found
+    }
+
+    /// The mark of packets that come in by an interface.
+    pub(super) fn mark(&self, interface: &str) -> u32 {
+        let mark = self.setup.mark.filter(|_| interface == UPLINK);
+        mark.unwrap_or_default()
+    }
+}
+
+fn of_binding(protocol: publish::Protocol) -> Protocol {
+    match protocol {
+        publish::Protocol::Udp => Protocol::Udp,
+        // Nothing here publishes SCTP.
+        publish::Protocol::Tcp | publish::Protocol::Sctp => Protocol::Tcp,
+    }
+}
