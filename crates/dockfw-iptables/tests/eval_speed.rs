@@ -91,6 +91,7 @@ fn packets_per_second() {
         }
         let rate = f64::from(rounds) / start.elapsed().as_secs_f64();
         eprintln!("{name}: {evaluated} rules, {rate:.0} packets/s");
-        assert!(rate > 100_000.0, "{name}");
+        // Without optimisation the figures mean nothing.
+        assert!(cfg!(debug_assertions) || rate > 100_000.0, "{name}");
     }
 }

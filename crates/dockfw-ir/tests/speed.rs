@@ -94,8 +94,11 @@ fn a_large_ruleset_is_quick() {
         "verify {verifying:?} (at most 5 ms), print {printing:?} (at most 30 ms) for {bytes} bytes, \
          JSON {json:?}"
     );
-    assert!(verifying < Duration::from_millis(5), "{lines}");
-    assert!(printing < Duration::from_millis(30), "{lines}");
+    // Without optimisation the figures mean nothing.
+    if !cfg!(debug_assertions) {
+        assert!(verifying < Duration::from_millis(5), "{lines}");
+        assert!(printing < Duration::from_millis(30), "{lines}");
+    }
     #[expect(clippy::print_stderr, reason = "the result of the measurement")]
     {
         eprintln!("{lines}");
