@@ -26,7 +26,7 @@ test-netns *args:
 
 # our bytes against libnftnl's; as root, needs libnftnl-dev, libmnl-dev and pkg-config
 test-oracle:
-    cargo test -p dockfw-netlink --features oracle -- --include-ignored oracle
+    cargo test -p dockfw-netlink --features oracle --test oracle
 
 # write the expected files of the fixtures anew; then read the diff
 bless:
@@ -55,3 +55,7 @@ bench *args:
 # dockfw commit against the restore tools and nft, same host; as root
 bench-restore *args:
     cargo run --release -p dockfw-benches --bin bench-restore -- {{args}}
+
+# latency of the first packet through the last published port, by ruleset and size; as root
+bench-connect *args:
+    cargo run --release -p dockfw-benches --bin bench-connect -- {{args}}

@@ -36,6 +36,18 @@ fn every_sample_is_encoded_as_libnftnl_does() {
 }
 
 #[test]
+fn every_host_fixture_is_encoded_as_libnftnl_does() {
+    let fixtures = dockfw_testkit::fixture::HostFixture::all().unwrap();
+    assert!(fixtures.len() >= 4);
+    for fixture in fixtures {
+        let ruleset = fixture.ruleset().unwrap();
+        if let Err(difference) = compare::compare(&ruleset) {
+            panic!("== {}\n{difference}", fixture.name());
+        }
+    }
+}
+
+#[test]
 fn the_comparison_sees_a_difference() {
     use dockfw_ir::set::Element;
     use dockfw_ir::value::Value;
