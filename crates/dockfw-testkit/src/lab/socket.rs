@@ -71,6 +71,8 @@ pub(super) fn serve(
         if protocol == Protocol::Udp {
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         }
+    } else if protocol == Protocol::Udp {
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
     }
     match protocol {
         // Connections of an earlier server may still wait for their end.
@@ -126,7 +128,14 @@ pub(super) struct Correspondent {
     /// Its source.
     pub(super) peer: SocketAddr,
     /// The local address it was sent to, if the socket has more than one.
-    local: Option<libc::in6_addr>,
+    local: Option<Local>,
+}
+
+/// A local address as the kernel's control messages have it.
+#[derive(Debug, Clone, Copy)]
+enum Local {
+    V4(libc::in_addr),
+    V6(libc::in6_addr),
 }
 
 /// Takes one datagram from the queue; `None` when there is none.
@@ -134,7 +143,7 @@ pub(super) fn receive(
     socket: &impl AsFd,
     buffer: &mut [u8],
 ) -> nix::Result<Option<(usize, Correspondent)>> {
-    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo);
     let mut iov = [IoSliceMut::new(buffer)];
     let fd = socket.as_fd().as_raw_fd();
     let message =
@@ -145,7 +154,10 @@ pub(super) fn receive(
         };
     let local = message.cmsgs()?.find_map(|control| {
         if let ControlMessageOwned::Ipv6PacketInfo(info) = control {
-            Some(info.ipi6_addr)
+            Some(Local::V6(info.ipi6_addr))
+        } else if let ControlMessageOwned::Ipv4PacketInfo(info) = control {
+            // The address the kernel would answer from; for unicast the one that was spoken to.
+            Some(Local::V4(info.ipi_spec_dst))
         } else {
             None
         }
@@ -163,11 +175,25 @@ pub(super) fn answer(socket: &impl AsFd, payload: &[u8], to: &Correspondent) -> 
     let fd = socket.as_fd().as_raw_fd();
     let iov = [IoSlice::new(payload)];
     // The interface is left to routing, as for any server.
-    let info = to.local.map(|ipi6_addr| libc::in6_pktinfo {
-        ipi6_addr,
-        ipi6_ifindex: 0,
-    });
-    let control = info.as_ref().map(ControlMessage::Ipv6PacketInfo);
+    let (mut v4, mut v6) = (None, None);
+    match to.local {
+        Some(Local::V4(address)) => {
+            v4 = Some(libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: address,
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            });
+        }
+        Some(Local::V6(address)) => {
+            v6 = Some(libc::in6_pktinfo {
+                ipi6_addr: address,
+                ipi6_ifindex: 0,
+            });
+        }
+        None => {}
+    }
+    let control = v4.as_ref().map(ControlMessage::Ipv4PacketInfo);
+    let control = control.or(v6.as_ref().map(ControlMessage::Ipv6PacketInfo));
     let (address, flags) = (SockaddrStorage::from(to.peer), MsgFlags::empty());
     sendmsg(fd, &iov, control.as_slice(), flags, Some(&address))
 }
