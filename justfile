@@ -24,6 +24,14 @@ test *args:
 test-netns *args:
     cargo test --workspace -- --ignored {{args}}
 
+# a million packets through Docker's rules and ours; DOCKFW_EQUIVALENCE_PACKETS changes the number
+equivalence:
+    cargo test --release -p dockfw-testkit --test equivalence -- --ignored --nocapture
+
+# 51 ways to break the ruleset, each of which must be caught
+mutation:
+    cargo test --release -p dockfw-testkit --test mutation -- --ignored --nocapture
+
 # our bytes against libnftnl's; as root, needs libnftnl-dev, libmnl-dev and pkg-config
 test-oracle:
     cargo test -p dockfw-netlink --features oracle --test oracle

@@ -126,7 +126,9 @@ impl Host {
     /// The interface towards an address by longest prefix; a subnet of the host wins over a
     /// route of the same length. The local table is not asked.
     ///
-    /// An IPv6 link-local destination is looked for on the interface of arrival first.
+    /// An IPv6 link-local destination is looked for on the interface of arrival only.
+    ///
+    /// Source: linux v6.12, `include/net/ip6_route.h`, `rt6_need_strict`.
     pub(super) fn route(&self, destination: IpAddr, arrival: &str) -> Option<&str> {
         let connected = self.interfaces.iter().flat_map(|interface| {
             let name = interface.name.as_str();
@@ -134,11 +136,14 @@ impl Host {
         });
         let routes = self.routes.iter();
         let routes = routes.map(|route| (&route.destination, route.interface.as_str()));
-        let link_local = matches!(destination, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        let mut best: Option<((bool, u8), &str)> = None;
+        let strict = is_link_local(destination) && !arrival.is_empty();
+        let mut best: Option<(u8, &str)> = None;
         for (net, name) in connected.chain(routes) {
-            let rank = (link_local && name == arrival, net.prefix_len());
-            if best.is_none_or(|(other, _)| rank > other) && net.contains(&destination) {
+            let rank = net.prefix_len();
+            if best.is_none_or(|(other, _)| rank > other)
+                && net.contains(&destination)
+                && (!strict || name == arrival)
+            {
                 best = Some((rank, name));
             }
         }
@@ -149,7 +154,15 @@ impl Host {
     ///
     /// Source: linux v6.12, `net/ipv4/route.c`, `ip_route_input_slow`.
     pub(super) fn input(&self, destination: IpAddr, arrival: &str) -> Way<'_> {
-        match self.kind(destination) {
+        let mut kind = self.kind(destination);
+        if kind == AddressKind::Local
+            && is_link_local(destination)
+            && !self.has(arrival, destination)
+        {
+            // A link-local address is the host's on its own interface only.
+            kind = AddressKind::Unicast;
+        }
+        match kind {
             AddressKind::Unicast => self.route(destination, arrival).map_or(Way::None, Way::Out),
             AddressKind::Local
             | AddressKind::Broadcast
@@ -170,6 +183,10 @@ impl Host {
             }
         }
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// Whether an address is of a kind because of one address of an interface.

@@ -43,8 +43,9 @@ impl Host {
 
     fn select6(&self, output: &str, destination: Ipv6Addr) -> Option<IpAddr> {
         let local = scope(destination) == Scope::Link;
-        if destination == Ipv6Addr::LOCALHOST {
-            return Some(IpAddr::V6(destination));
+        if local && output == LOOPBACK {
+            // Only the addresses of that interface are candidates.
+            return Some(Ipv6Addr::LOCALHOST.into());
         }
         let mut best = None;
         for (name, own) in self.addresses() {

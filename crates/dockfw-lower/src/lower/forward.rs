@@ -63,7 +63,9 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
     let docker_user = names::chain("DOCKER-USER");
     let docker_forward = names::chain("DOCKER-FORWARD");
     let mut rules = Vec::new();
-    if let Some(fwmark) = host.daemon.bridge_accept_fwmark {
+    // A value with bits outside of its mask is never equal to a masked mark.
+    let fwmark = host.daemon.bridge_accept_fwmark;
+    if let Some(fwmark) = fwmark.filter(|of| of.mark & !of.mask == 0) {
         rules.push(accept_marked(fwmark));
     }
     rules.push(accept_established());
@@ -170,7 +172,7 @@ fn towards_bridges() -> Statement {
 
 /// `oifname . meta nfproto @docker-bridges meta mark & MASK == MARK counter accept`
 fn accept_marked(fwmark: Fwmark) -> Rule {
-    let value = Value::new().and_host_u32(fwmark.mark & fwmark.mask);
+    let value = Value::new().and_host_u32(fwmark.mark);
     let test = if fwmark.mask == u32::MAX {
         Statement::equal(Meta::Mark, value)
     } else {

@@ -37,8 +37,6 @@ pub(super) fn add(table: &mut Table, host: &Host) {
         ));
         for family in Family::ALL {
             add_self(table, host, &networks, family);
-            rules.push(masquerade_self(family, ""));
-            rules.push(masquerade_self(family, "-range"));
         }
     }
     add_masquerade(table, &networks);
@@ -50,6 +48,13 @@ pub(super) fn add(table: &mut Table, host: &Host) {
             )],
             "from a container to elsewhere",
         ));
+    }
+    // Docker appends these and inserts the others before them.
+    if !host.daemon.userland_proxy {
+        for family in Family::ALL {
+            rules.push(masquerade_self(family, ""));
+            rules.push(masquerade_self(family, "-range"));
+        }
     }
     let name = names::chain("nat-postrouting");
     table.chains.push(base_chain(

@@ -196,7 +196,7 @@ impl Default for Builder {
             remotes: Vec::new(),
             host_addresses: Vec::new(),
             sysctls: Vec::new(),
-            timeout: Duration::from_millis(400),
+            timeout: Duration::from_millis(1200),
         }
     }
 }
@@ -243,7 +243,8 @@ impl Builder {
         self
     }
 
-    /// How long probes wait for an answer; 400 ms if not set, more helps on a busy machine.
+    /// How long probes wait for an answer; 1.2 s if not set, which lets TCP send a lost packet
+    /// again.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }

@@ -1,0 +1,259 @@
+//! Docker's rules and ours: the same packets, the same ends, on random hosts and by hand.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests; the counts are the result of a run"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use dockfw::policy::{self, Source};
+use dockfw_lower::host::Host;
+use dockfw_testkit::equivalence::{
+    Case, Divergence, Generator, Packet, Report, Rng, Run, emit, run,
+};
+
+/// As many packets as the environment says.
+fn run_of(packets: u64) -> Report {
+    let number =
+        |name: &str, standard| std::env::var(name).map_or(standard, |text| text.parse().unwrap());
+    let report = run(Run {
+        seed: number("DOCKFW_EQUIVALENCE_SEED", 1),
+        packets: number("DOCKFW_EQUIVALENCE_PACKETS", packets),
+        per_host: 250,
+    });
+    println!("{report}");
+    assert!(report.finding.is_none(), "{report}");
+    report
+}
+
+#[test]
+fn docker_and_we_agree() {
+    run_of(40_000);
+}
+
+#[test]
+#[ignore = "a million packets: cargo test --release -p dockfw-testkit --test equivalence -- --ignored"]
+fn docker_and_we_agree_on_a_million_packets() {
+    let report = run_of(1_000_000);
+    for entry in Divergence::ALL
+        .into_iter()
+        .filter(|of| of.is_about_packets())
+    {
+        assert!(report.entries.contains_key(&entry), "never seen: {entry:?}");
+    }
+}
+
+fn read(text: &str) -> Host {
+    let source = Source {
+        name: "policy.toml".to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let policy = policy::parse(vec![source]);
+    policy
+        .unwrap_or_else(|wrong| panic!("{wrong:?}\n{text}"))
+        .host
+}
+
+/// A printed policy is the host that it was printed from.
+#[test]
+fn policies_read_back() {
+    for index in 0..300 {
+        let host = Generator::new(Rng::new(3, index)).host();
+        let text = emit::policy(&host);
+        assert_eq!(read(&text), host, "{text}");
+    }
+}
+
+/// Differences that were found once, and are no more.
+#[test]
+fn found_cases_are_settled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/equivalence-found");
+    for folder in std::fs::read_dir(root).unwrap() {
+        let folder = folder.unwrap().path();
+        let file = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+        let packet: Packet = toml::from_str(&file("packet.toml")).unwrap();
+        assert_eq!(
+            toml::from_str::<Packet>(&emit::packet(&packet)).unwrap(),
+            packet
+        );
+        let case = Case::new(read(&file("policy.toml")));
+        let judge = case.judge();
+        let judgement = judge.judge(&packet);
+        assert!(
+            judgement.is_right(),
+            "{judgement:?}\n{}",
+            judge.trails(&packet)
+        );
+    }
+}
+
+/// Two networks; `options` and `daemon` are lines for the first one and for dockerd.
+fn two(daemon: &str, first: &str, second: &str) -> String {
+    format!(
+        "version = 1\n[daemon]\n{daemon}\n[[network]]\nname = \"a\"\nbridge = \"br-a\"\n{first}\n\
+         [[network]]\nname = \"b\"\nbridge = \"br-b\"\n{second}\n"
+    )
+}
+
+/// Docker does one thing, we do another, and exactly this entry says so.
+fn shows(entry: Divergence, policy: &str, packet: &str, docker: &str, ours: &str) {
+    let case = Case::new(read(policy));
+    let judge = case.judge();
+    let packet: Packet = toml::from_str(packet).unwrap();
+    let judgement = judge.judge(&packet);
+    let trails = judge.trails(&packet);
+    assert!(judgement.is_right(), "{judgement:?}\n{trails}");
+    let seen = BTreeSet::from_iter(judgement.entries.clone());
+    assert_eq!(seen, BTreeSet::from([entry]), "{judgement:?}\n{trails}");
+    let (docker_end, our_end) = (&judgement.docker, &judgement.ours);
+    assert!(entry.explains(&judge, &packet, docker_end, our_end));
+    let others = Divergence::ALL.into_iter().filter(|other| *other != entry);
+    for other in others {
+        assert!(
+            !other.explains(&judge, &packet, docker_end, our_end),
+            "{other:?}"
+        );
+    }
+    let end = |of| format!("{of:?}");
+    assert!(end(docker_end).contains(docker), "{docker_end:?}");
+    assert!(end(our_end).contains(ours), "{our_end:?}");
+}
+
+const WEB: &str = "subnets = [\"172.18.0.0/16\", \"2001:db8:1::/64\"]";
+const DB: &str = "subnets = [\"172.19.0.0/16\", \"2001:db8:2::/64\"]";
+
+#[test]
+fn entry_2_answers_without_masquerading() {
+    let option = "options = { \"com.docker.network.bridge.enable_ip_masquerade\" = \"false\" }";
+    let policy = two("", &format!("{WEB}\n{option}"), DB)
+        + "[[container]]\nname = \"c\"\nnetworks.a = [\"172.18.0.2\"]\n";
+    let packet = "from = \"eth0\"\nsource = \"203.0.113.9\"\ndestination = \"172.18.0.2\"\n\
+        protocol = 6\nports = [443, 40000]\nstate = \"established\"\n[flow]\nreply_direction = true\n\
+        original = { source = \"172.18.0.2\", destination = \"203.0.113.9\", protocol = 6, ports = [40000, 443] }\n\
+        reply = { source = \"203.0.113.9\", destination = \"172.18.0.2\", protocol = 6, ports = [443, 40000] }\n";
+    shows(
+        Divergence::StatelessDrop,
+        &policy,
+        packet,
+        "Dropped { prerouting: true }",
+        "Forwarded(\"br-a\")",
+    );
+}
+
+#[test]
+fn entry_3_remote_packets_to_a_port_on_loopback() {
+    let policy = two("", WEB, DB)
+        + "[[container]]\nname = \"c\"\nnetworks.a = [\"172.18.0.2\", \"2001:db8:1::2\"]\n\
+           publish = [\"[::1]:8080:80\"]\n";
+    let packet = "from = \"eth0\"\nsource = \"2001:db8:dead::9\"\ndestination = \"::1\"\n\
+        protocol = 6\nports = [40000, 8080]\nstate = \"new\"\n";
+    shows(
+        Divergence::RemoteLoopback,
+        &policy,
+        packet,
+        "Forwarded(\"br-a\")",
+        "Dropped { prerouting: true }",
+    );
+}
+
+#[test]
+fn entry_4_marked_packets_to_elsewhere() {
+    let policy = two("bridge-accept-fwmark = \"1\"", WEB, DB);
+    let packet = "from = \"eth0\"\nsource = \"203.0.113.9\"\ndestination = \"198.51.100.9\"\n\
+        protocol = 17\nports = [40000, 53]\nmark = 1\nstate = \"new\"\n";
+    shows(
+        Divergence::MarkAnywhere,
+        &policy,
+        packet,
+        "Forwarded(\"eth1\")",
+        "Dropped",
+    );
+}
+
+#[test]
+fn entry_5_a_forged_source_of_an_internal_network() {
+    let policy = two("", &format!("{WEB}\ninternal = true"), DB);
+    for (source, destination) in [
+        ("172.18.0.3", "172.18.0.2"),
+        ("2001:db8:1::3", "2001:db8:1::2"),
+    ] {
+        let packet = format!(
+            "from = \"br-b\"\nsource = \"{source}\"\ndestination = \"{destination}\"\n\
+             protocol = 6\nports = [40000, 80]\nstate = \"new\"\n"
+        );
+        shows(
+            Divergence::ForgedSource,
+            &policy,
+            &packet,
+            "Forwarded(\"br-a\")",
+            "Dropped",
+        );
+    }
+}
+
+#[test]
+fn entry_5_an_internal_network_whose_bridge_has_no_address() {
+    let mode = "options = { \"com.docker.network.bridge.gateway_mode_ipv4\" = \"isolated\" }";
+    let first = format!("subnets = [\"172.18.0.0/16\"]\ninternal = true\n{mode}");
+    let policy = two("ip-forward-no-drop = true", &first, DB);
+    let packet = "from = \"br-a\"\nsource = \"172.18.0.2\"\ndestination = \"172.18.0.3\"\n\
+        protocol = 6\nports = [40000, 80]\nstate = \"new\"\n";
+    shows(
+        Divergence::ForgedSource,
+        &policy,
+        packet,
+        "Forwarded(\"eth0\")",
+        "Dropped",
+    );
+}
+
+#[test]
+fn entry_6_the_family_that_a_network_does_not_have() {
+    // The machine has a route for 2001:db8:f000:ac12::/80 to the bridge of 172.18.0.0/16.
+    let policy = two("", "subnets = [\"172.18.0.0/16\"]", DB);
+    let packet = "from = \"br-b\"\nsource = \"2001:db8:2::2\"\ndestination = \"2001:db8:f000:ac12::9\"\n\
+        protocol = 6\nports = [40000, 80]\nstate = \"new\"\n";
+    shows(
+        Divergence::OtherFamily,
+        &policy,
+        packet,
+        "Forwarded(\"br-a\")",
+        "Dropped",
+    );
+}
+
+#[test]
+fn entry_8_the_policy_of_a_family_without_networks() {
+    let policy = two(
+        "",
+        "subnets = [\"172.18.0.0/16\"]",
+        "subnets = [\"172.19.0.0/16\"]",
+    );
+    let packet = "from = \"eth0\"\nsource = \"2001:db8:dead::9\"\ndestination = \"2001:db8:eeee::9\"\n\
+        protocol = 6\nports = [40000, 80]\nstate = \"new\"\n";
+    shows(
+        Divergence::PolicyFamily,
+        &policy,
+        packet,
+        "Forwarded(\"eth1\")",
+        "Dropped",
+    );
+}
+
+#[test]
+fn entry_9_the_order_of_networks_and_the_source_address() {
+    let option = "options = { \"com.docker.network.host_ipv4\" = \"192.0.2.77\" }";
+    let policy = two("userland-proxy = false", WEB, &format!("{DB}\n{option}"));
+    let packet = "source = \"172.19.0.1\"\ndestination = \"172.18.0.2\"\n\
+        protocol = 6\nports = [40000, 80]\nstate = \"new\"\n";
+    shows(
+        Divergence::SourceOrder,
+        &policy,
+        packet,
+        "source: 192.0.2.77",
+        "source: 172.18.0.1",
+    );
+}
