@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connect;
+
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};

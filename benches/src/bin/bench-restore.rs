@@ -6,6 +6,7 @@
 //!
 //! Needs root, `iptables-legacy-restore`, `iptables-nft-restore` and `nft`.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the result of the program")]
 
 use std::fs;

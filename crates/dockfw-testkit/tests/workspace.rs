@@ -40,7 +40,17 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             ],
         ),
         ("dockfw-testkit", ALL),
-        ("dockfw-benches", ALL),
+        (
+            "dockfw-benches",
+            &[
+                "dockfw",
+                "dockfw-ir",
+                "dockfw-iptables",
+                "dockfw-lower",
+                "dockfw-netlink",
+                "dockfw-testkit",
+            ],
+        ),
     ])
 }
 
