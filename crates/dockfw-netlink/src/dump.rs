@@ -120,7 +120,8 @@ pub(crate) struct Inside {
     pub(crate) table: TableInfo,
     /// Chains without the numbers of their rules.
     pub(crate) chains: Vec<ChainInfo>,
-    pub(crate) sets: Vec<String>,
+    /// Sets without the numbers of their elements.
+    pub(crate) sets: Vec<SetInfo>,
 }
 
 impl TableSummary {
@@ -243,7 +244,7 @@ impl Executor {
             };
             let chains = executor.chain_heads(family, name, expected)?;
             let sets = executor.set_heads(family, name, expected)?;
-            let sets = sets.into_iter().map(|(set, _)| set.name).collect();
+            let sets = sets.into_iter().map(|(set, _)| set).collect();
             Ok(Some(Inside {
                 table,
                 chains,

@@ -1,5 +1,5 @@
 //! The executor against the kernel, each test in a network namespace of its own.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 #[path = "netns/lab.rs"]
 mod lab;
@@ -27,6 +27,39 @@ fn verified(ruleset: Ruleset) -> Verified {
 
 fn table_name(name: &str) -> TableName {
     TableName::new(name).unwrap()
+}
+
+/// A table with a base chain that forwards nothing but what a chain of its own accepts.
+fn forwarding(name: &str) -> Ruleset {
+    use dockfw_ir::chain::{BaseChain, Chain, ChainKind, Hook, Policy, Rule};
+    use dockfw_ir::name::ChainName;
+    use dockfw_ir::statement::{Statement, Verdict};
+    let chain = |name: &str, base, statement| Chain {
+        name: ChainName::new(name).unwrap(),
+        base,
+        rules: vec![Rule {
+            statements: vec![statement],
+            comment: None,
+        }],
+        comment: None,
+    };
+    let base = BaseChain {
+        kind: ChainKind::Filter,
+        hook: Hook::Forward,
+        priority: 0,
+        policy: Policy::Drop,
+    };
+    let inner = ChainName::new("inner").unwrap();
+    let mut ruleset = ports(name, 3);
+    ruleset.tables[0].chains = vec![
+        chain("inner", None, Statement::Verdict(Verdict::Accept)),
+        chain(
+            "forward",
+            Some(base),
+            Statement::Verdict(Verdict::Jump(inner)),
+        ),
+    ];
+    ruleset
 }
 
 /// A table with a set of `count` addresses with protocol and port.

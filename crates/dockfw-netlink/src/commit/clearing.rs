@@ -13,10 +13,10 @@ use dockfw_ir::name::Comment;
 
 use crate::batch::{Batch, Purpose, TableHead};
 use crate::commit::Executor;
-use crate::dump::{Inside, QueryError};
+use crate::dump::{Inside, QueryError, SetInfo};
 use crate::sys::nf_tables::{
-    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE,
-    NFTA_RULE_TABLE, NFTA_SET_NAME, NFTA_SET_TABLE,
+    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_SET_ANONYMOUS, NFTA_CHAIN_NAME,
+    NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_NAME, NFTA_SET_TABLE,
 };
 use crate::wire::{EncodeError, Encoder, Header, REQUEST, nf_tables};
 
@@ -58,7 +58,9 @@ impl Executor {
 }
 
 impl TableHead {
-    /// Whether the base chains of a table in the kernel are those of the new one.
+    /// Whether the base chains of a table in the kernel are those of the new one, and it holds
+    /// nothing but chains and sets: who adds a counter object or a flowtable by hand has the table
+    /// deleted, since we would not know how to empty it.
     ///
     /// The comment of a table cannot be changed either.
     fn fits(&self, inside: &Inside) -> bool {
@@ -73,6 +75,7 @@ impl TableHead {
         };
         self.comment.as_ref().map(Comment::as_str) == inside.table.comment.as_deref()
             && inside.table.flags == 0
+            && usize::try_from(inside.table.uses) == Ok(inside.chains.len() + inside.sets.len())
             && old
                 .into_iter()
                 .all(|chain| is_kept(&chain.name, chain.hook, chain.kind.as_deref()))
@@ -95,10 +98,12 @@ fn empty(encoder: &mut Encoder, head: &TableHead, inside: &Inside) -> Result<(),
         encoder.message(header, body)
     };
     message(NFT_MSG_DELRULE, &|e| e.text(NFTA_RULE_TABLE, table))?;
-    for set in &inside.sets {
+    // An anonymous set goes with its rule.
+    let named = |set: &&SetInfo| set.flags & NFT_SET_ANONYMOUS == 0;
+    for set in inside.sets.iter().filter(named) {
         message(NFT_MSG_DELSET, &|e| {
             e.text(NFTA_SET_TABLE, table)?;
-            e.text(NFTA_SET_NAME, set)
+            e.text(NFTA_SET_NAME, &set.name)
         })?;
     }
     for chain in inside.chains.iter().filter(|chain| chain.hook.is_none()) {

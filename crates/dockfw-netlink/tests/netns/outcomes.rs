@@ -11,7 +11,7 @@ use dockfw_netlink::{
 };
 
 use super::lab::*;
-use super::{commit, ports, table_name, verified};
+use super::{commit, forwarding, ports, table_name, verified};
 
 const INET: u8 = 1;
 
@@ -77,6 +77,45 @@ fn a_table_with_other_base_chains_is_replaced_all_the_same() {
         assert_ne!(summary.table.handle, first.handle);
         assert_eq!((summary.chains.len(), summary.elements()), (0, 3));
     });
+}
+
+/// What an administrator adds to our table by hand is gone after the next commit, whatever it is.
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn what_others_add_to_the_table_does_not_stop_a_commit() {
+    for foreign in [
+        "add rule inet dockfw forward ip saddr { 192.0.2.1, 192.0.2.2 } counter drop",
+        "add rule inet dockfw forward tcp dport vmap { 80 : accept, 81 : drop }",
+        "add map inet dockfw more { type ipv4_addr : verdict; elements = { 192.0.2.1 : drop }; }
+         add chain inet dockfw extra
+         add rule inet dockfw forward ip saddr vmap @more
+         add rule inet dockfw extra jump more2",
+        "add counter inet dockfw hits
+         add rule inet dockfw forward counter name hits",
+        "add chain inet dockfw other { type filter hook input priority 5; policy drop; }",
+    ] {
+        // The third one needs the chain that it jumps to.
+        let foreign = foreign.replace(
+            "add chain inet dockfw extra",
+            "add chain inet dockfw more2\nadd chain inet dockfw extra",
+        );
+        in_namespace(|| {
+            let ruleset = forwarding("dockfw");
+            let mut executor = Executor::open().unwrap();
+            commit(&mut executor, &ruleset);
+            // A base chain that was kept is listed first.
+            let sorted = || {
+                let mut lines: Vec<_> = list().lines().map(str::to_owned).collect();
+                lines.sort_unstable();
+                lines
+            };
+            let clean = sorted();
+            nft_load(&foreign);
+            assert_ne!(sorted(), clean);
+            commit(&mut executor, &ruleset);
+            assert_eq!(sorted(), clean, "{foreign}");
+        });
+    }
 }
 
 #[test]
