@@ -14,8 +14,8 @@ use dockfw_ir::statement::{Operator, Statement, Verdict};
 use dockfw_ir::value::{DataType, Value};
 
 use super::family::{Family, FamilyView, in_prefix};
-use super::make::{accept, and_port, and_port_types, chain, comment, dispatch, drop, exact_set};
-use super::make::{from_interface, if_value, interval_set, jump, key, rule, to_interface};
+use super::make::{accept, and_port, chain, comment, dispatch, drop, exact_set};
+use super::make::{from_interface, if_value, jump, key, rule, to_interface};
 use super::names;
 use super::ports::{ContainerRun, PortKeys};
 use super::{BridgeNetwork, bridge_networks};
@@ -314,31 +314,22 @@ fn out_chain(network: BridgeNetwork<'_>) -> Chain {
 
 /// The open ports of containers: single ports, and ranges.
 fn add_container_ports(table: &mut Table, runs: &[ContainerRun], family: Family) {
+    let runs = || {
+        runs.iter()
+            .filter(|run| Family::of(run.container) == family)
+    };
     let mut keys = PortKeys::default();
-    for run in runs
-        .iter()
-        .filter(|run| Family::of(run.container) == family)
-    {
-        keys.push(
-            Value::new().and_ip(run.container),
-            run.protocol,
-            run.first,
-            run.last,
-        );
+    keys.exact.reserve(runs().count());
+    for run in runs() {
+        let container = Value::new().and_ip(run.container);
+        keys.push(container, run.protocol, run.first, run.last);
     }
-    let types = and_port_types(&[family.address_type()]);
-    table.sets.push(exact_set(
-        names::family_set("container-ports", family, ""),
-        types.clone(),
-        SetKind::Set,
-        keys.exact,
-        "published ports, by container address and container port",
-    ));
-    table.sets.push(interval_set(
-        names::family_set("container-ports", family, "-range"),
-        types,
-        SetKind::Set,
-        keys.range,
-        "ranges of published ports, by container address and container port",
+    table.sets.extend(keys.into_sets(
+        "container-ports",
+        family,
+        [
+            "published ports, by container address and container port",
+            "ranges of published ports, by container address and container port",
+        ],
     ));
 }

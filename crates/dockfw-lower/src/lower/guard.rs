@@ -14,8 +14,8 @@ use dockfw_ir::value::{DataType, Value};
 
 use super::bridge_networks;
 use super::family::{Family, FamilyView};
-use super::make::{and_port, and_port_types, base_chain, comment, drop, exact_set, if_value};
-use super::make::{interval_set, key, rule};
+use super::make::{and_port, base_chain, comment, drop, exact_set, if_value};
+use super::make::{key, rule};
 use super::names;
 use super::ports::{Ports, loopback_ports};
 use crate::host::Host;
@@ -29,20 +29,13 @@ pub(super) fn add(table: &mut Table, host: &Host, ports: &Ports) {
         add_endpoints(table, host, family);
         rules.push(drop_direct_access(family));
         let loopback = loopback_ports(&ports.host, family);
-        let types = and_port_types(&[family.address_type()]);
-        table.sets.push(exact_set(
-            names::family_set("loopback-ports", family, ""),
-            types.clone(),
-            SetKind::Set,
-            loopback.exact,
-            "ports published on a loopback address",
-        ));
-        table.sets.push(interval_set(
-            names::family_set("loopback-ports", family, "-range"),
-            types,
-            SetKind::Set,
-            loopback.range,
-            "port ranges published on a loopback address",
+        table.sets.extend(loopback.into_sets(
+            "loopback-ports",
+            family,
+            [
+                "ports published on a loopback address",
+                "port ranges published on a loopback address",
+            ],
         ));
         rules.push(drop_remote_loopback(family, ""));
         rules.push(drop_remote_loopback(family, "-range"));

@@ -7,10 +7,11 @@
 use std::net::IpAddr;
 
 use dockfw_ir::Value;
-use dockfw_ir::set::Element;
+use dockfw_ir::set::{Element, Set, SetKind};
 
 use super::family::Family;
-use super::make::if_value;
+use super::make::{and_port_types, exact_set, if_value, interval_set};
+use super::names;
 use crate::docker::binding::for_each_binding;
 use crate::docker::publish::Protocol;
 use crate::host::{Host, Network};
@@ -172,6 +173,22 @@ pub(super) struct PortKeys {
 }
 
 impl PortKeys {
+    /// The two sets of a family whose keys are an address, a protocol and a port.
+    pub(super) fn into_sets(
+        self,
+        stem: &'static str,
+        family: Family,
+        [why, why_ranges]: [&str; 2],
+    ) -> [Set; 2] {
+        let types = and_port_types(&[family.address_type()]);
+        let exact = names::family_set(stem, family, "");
+        let range = names::family_set(stem, family, "-range");
+        [
+            exact_set(exact, types.clone(), SetKind::Set, self.exact, why),
+            interval_set(range, types, SetKind::Set, self.range, why_ranges),
+        ]
+    }
+
     /// Adds the ports of a run behind the fields in `before`.
     pub(super) fn push(&mut self, before: Value, protocol: Protocol, first: u16, last: u16) {
         let start = before.and_u8(protocol.number());
