@@ -1,13 +1,11 @@
 //! How the way is cleared for a replacement.
 //!
-//! Deleting a table and making it anew is one transaction, and yet not without a trace: between
-//! the moment in which the new rules count and the one in which the kernel takes the old base
-//! chains off their hooks, packets pass the old chains without their rules, and meet their policy.
-//! With policy drop they are lost: one in some hundreds of thousands under load on Linux 6.18.
-//! So a table that already has the right base chains keeps them, and only what is inside goes.
+//! Deleting a table and making it anew is one transaction, but may not be without a trace: as we
+//! understand the kernel, packets can still enter the old base chains when their rules do not count
+//! any more, and meet their policy. So a table that already has the right base chains keeps them,
+//! and only what is inside goes.
 //!
-//! Source: `nf_tables_commit` (v6.12): the generation is switched before the hooks of deleted
-//! chains are unregistered.
+//! What was and was not measured is in `docs/decisions/0004-emptying-instead-of-deleting.md`.
 
 use dockfw_ir::name::Comment;
 
