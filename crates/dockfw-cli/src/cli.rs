@@ -10,6 +10,7 @@ mod exit;
 mod output;
 mod release;
 mod status;
+mod without_rules;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Says whether a policy is right, without touching the kernel
+    ///
+    /// Networks that have no rules on this host, such as macvlan ones, are listed with the reason.
     #[command(after_help = "\
 Example:
   dockfw check /etc/dockfw && echo fine")]
@@ -69,7 +72,8 @@ Examples:
   dockfw compile policy.toml                     nft text, for review
   dockfw compile policy.toml > host.nft; nft -c -f host.nft
   dockfw compile --emit json policy.toml | jq '.nftables[] | .rule // empty'
-  dockfw compile --emit iptables policy.toml     what Docker itself would have made of it")]
+  dockfw compile --emit iptables policy.toml     what Docker itself would have made of it, IPv4
+  dockfw compile --emit ip6tables policy.toml    the same for IPv6")]
     Compile {
         #[command(flatten)]
         policy: PolicyArgs,
@@ -151,9 +155,10 @@ enum Emit {
     Nft,
     /// libnftables-json(5)
     Json,
-    /// What Docker's iptables backend would program for IPv4, as iptables-save(8) prints it
+    /// What Docker's iptables backend would program for IPv4, as iptables-save(8) prints it;
+    /// nothing of IPv6
     Iptables,
-    /// The same for IPv6
+    /// The same for IPv6, as ip6tables-save(8) prints it; nothing of IPv4
     Ip6tables,
 }
 

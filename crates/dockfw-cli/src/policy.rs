@@ -31,12 +31,17 @@ use crate::diagnostic::{Diagnostics, Location};
 mod container;
 mod daemon;
 mod document;
+mod host;
+mod link;
 mod network;
+mod once;
 mod options;
 mod places;
+mod ports;
 mod read;
 mod report;
 mod suggest;
+mod swarm;
 mod syntax;
 mod value;
 

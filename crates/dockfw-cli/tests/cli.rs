@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -23,6 +24,40 @@ fn policy() -> String {
         .display()
         .to_string()
 }
+
+/// A policy with networks of every driver.
+fn swarm_node() -> String {
+    root()
+        .join("fixtures/policy/swarm-node/policy.toml")
+        .display()
+        .to_string()
+}
+
+/// The networks of [`swarm_node`] without rules, and why they have none.
+const WITHOUT_RULES: [(&str, &str, &str); 5] = [
+    (
+        "ingress",
+        "overlay",
+        "its traffic stays in a network namespace of its own, and leaves it through \
+         docker_gwbridge",
+    ),
+    (
+        "lan",
+        "macvlan",
+        "its traffic does not pass this host's netfilter hooks",
+    ),
+    (
+        "dmz",
+        "ipvlan",
+        "its traffic does not pass this host's netfilter hooks",
+    ),
+    (
+        "host",
+        "host",
+        "its containers share the host's network namespace, nothing is published",
+    ),
+    ("none", "none", "its containers have no network"),
+];
 
 fn dockfw(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dockfw"))
@@ -99,6 +134,103 @@ fn the_same_policy_compiles_to_the_same_bytes() {
         output.stdout,
         dockfw(&["compile", "--json", &policy()]).stdout
     );
+}
+
+#[test]
+fn networks_without_rules_are_named_with_the_reason() {
+    let (code, found, errors) = outcome(&["check", &swarm_node()]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let mut expected =
+        "the policy is valid: 7 networks, 4 containers, 13 published ports\n".to_owned();
+    let mut comments = String::new();
+    for (network, driver, reason) in WITHOUT_RULES {
+        let _ = writeln!(expected, "network {network} ({driver}): no rules, {reason}");
+        let _ = writeln!(
+            comments,
+            "# network \"{network}\" ({driver}): no rules, {reason}"
+        );
+    }
+    assert_eq!(found, expected);
+
+    for (emit, follows) in [
+        ("nft", "table inet dockfw"),
+        ("iptables", "*"),
+        ("ip6tables", "*"),
+    ] {
+        let (code, found, errors) = outcome(&["compile", "--emit", emit, &swarm_node()]);
+        assert_eq!((code, errors.as_str()), (0, ""));
+        let rest = found.strip_prefix(&comments);
+        assert!(
+            rest.is_some_and(|rest| rest.starts_with(follows)),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn networks_without_rules_stand_in_the_json_of_check_only() {
+    let found = json(&dockfw(&["check", "--json", &swarm_node()]));
+    let expected: Vec<_> = WITHOUT_RULES
+        .iter()
+        .map(|(network, driver, reason)| {
+            serde_json::json!({ "network": network, "driver": driver, "reason": reason })
+        })
+        .collect();
+    assert_eq!(found["without_rules"], serde_json::Value::from(expected));
+    let found = json(&dockfw(&["check", "--json", &policy()]));
+    assert_eq!(found["without_rules"], serde_json::json!([]));
+    let ruleset = json(&dockfw(&["compile", "--json", &swarm_node()]));
+    assert_eq!(ruleset.as_object().unwrap().len(), 1);
+    assert!(!ruleset.to_string().contains("macvlan"));
+}
+
+#[test]
+fn help_says_that_the_rules_of_docker_come_by_family() {
+    let (_, help, _) = outcome(&["compile", "--help"]);
+    for part in ["nothing of IPv6", "nothing of IPv4"] {
+        assert!(help.contains(part), "{help}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn comments_about_networks_load() {
+    let lab = Lab::builder().build().unwrap();
+    // The longest names, with the characters whose escapes are longest.
+    let name = "\\u202E".repeat(60_000);
+    let long = std::env::temp_dir().join(format!("dockfw-long-{}.toml", std::process::id()));
+    let text = format!("version = 1\n[[network]]\nname = \"{name}\"\ndriver = \"none\"\n");
+    std::fs::write(&long, text).unwrap();
+    for policy in [swarm_node(), long.display().to_string()] {
+        for (emit, loader) in [
+            ("nft", "nft -c -f -"),
+            ("iptables", "iptables-restore --test"),
+            ("ip6tables", "ip6tables-restore --test"),
+        ] {
+            let (code, text, errors) = inside(&lab, &["compile", "--emit", emit, &policy]);
+            assert_eq!((code, errors.as_str()), (0, ""));
+            assert!(text.starts_with("# network "), "{emit}");
+            let output = lab.run_in("host", || feed(loader, &text)).unwrap();
+            assert!(output.status.success(), "{loader}: {output:?}");
+        }
+    }
+    std::fs::remove_file(long).unwrap();
+}
+
+/// Runs a command, whose words have single spaces between them, with this input.
+fn feed(command: &str, input: &str) -> Output {
+    let mut words = command.split(' ');
+    let mut child = Command::new(words.next().unwrap())
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
 }
 
 #[test]

@@ -102,6 +102,34 @@ fn the_example_of_the_design_is_valid() {
 }
 
 #[test]
+fn a_node_of_a_swarm_with_links_is_valid() {
+    let policy = policy::load(&[fixtures().join("policy/swarm-node/policy.toml")]).unwrap();
+    assert!(policy.warnings.is_empty(), "{}", policy.warnings);
+    let host = &policy.host;
+    let ingress = host.ingress.as_ref().unwrap();
+    assert_eq!(ingress.sandbox.to_string(), "172.19.0.2");
+    let publish: Vec<_> = ingress.publish.iter().map(ToString::to_string).collect();
+    assert_eq!(publish, ["8080:80", "5353:53/udp", "9000-9009:9000-9009"]);
+    let shown: Vec<_> = host
+        .containers
+        .iter()
+        .map(|of| {
+            let expose: Vec<_> = of.expose.iter().map(ToString::to_string).collect();
+            format!("{} {:?} {}", of.name, of.links, expose.join(","))
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "shop [1, 2] ",
+            "db [] 5432/tcp",
+            "cache [] 6379/tcp,26379-26381/udp",
+            "printer [] ",
+        ]
+    );
+}
+
+#[test]
 fn a_directory_merges_its_files() {
     let folder = std::env::temp_dir().join(format!("dockfw-policy-{}", std::process::id()));
     fs::create_dir_all(folder.join("sub.toml")).unwrap();

@@ -3,4 +3,5 @@
 pub mod binding;
 pub mod check;
 pub mod gateway;
+pub mod link;
 pub mod publish;

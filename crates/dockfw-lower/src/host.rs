@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use dockfw_ir::name::IfName;
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::docker::publish::Publish;
+use crate::docker::publish::{PortRange, Protocol, Publish};
 
 /// One Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,6 +25,26 @@ pub struct Host {
     pub networks: Vec<Network>,
     /// Containers, in the order in which they were written.
     pub containers: Vec<Container>,
+    /// Swarm's routing mesh, when the host is a node of a swarm that publishes ports.
+    pub ingress: Option<Ingress>,
+    /// The host is WSL2 in mirrored mode: what Windows sends to `localhost` arrives on an
+    /// interface `loopback0`.
+    pub wsl2_mirrored: bool,
+}
+
+impl Host {
+    /// Swarm's routing mesh and the network that its sandbox is in: index and network.
+    ///
+    /// `None` also when there is no bridge network [`DOCKER_GWBRIDGE`], which
+    /// [`check`](fn@crate::docker::check::check) refuses.
+    pub fn mesh(&self) -> Option<(&Ingress, usize, &Network)> {
+        let ingress = self.ingress.as_ref()?;
+        let mut networks = self.networks.iter().enumerate();
+        let is_gateway =
+            |network: &Network| network.name == DOCKER_GWBRIDGE && network.driver == Driver::Bridge;
+        let (index, network) = networks.find(|(_, network)| is_gateway(network))?;
+        Some((ingress, index, network))
+    }
 }
 
 /// The firewall-relevant keys of `daemon.json`.
@@ -114,6 +134,9 @@ pub enum Driver {
     Ipvlan,
     /// `macvlan`: likewise.
     Macvlan,
+    /// `overlay`: swarm's VXLAN networks, which live in namespaces of their own; their traffic to
+    /// the outside goes through `docker_gwbridge`, a bridge.
+    Overlay,
     /// `host`: containers share the host's namespace.
     Host,
     /// `none`: no network at all.
@@ -172,6 +195,7 @@ impl fmt::Display for Driver {
             Self::Bridge => "bridge",
             Self::Ipvlan => "ipvlan",
             Self::Macvlan => "macvlan",
+            Self::Overlay => "overlay",
             Self::Host => "host",
             Self::None => "none",
         })
@@ -193,7 +217,7 @@ pub enum GatewayMode {
 }
 
 /// A container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Container {
     /// The name of `docker run --name`.
     pub name: String,
@@ -201,7 +225,47 @@ pub struct Container {
     pub endpoints: Vec<Endpoint>,
     /// Its published ports, as written.
     pub publish: Vec<Publish>,
+    /// `EXPOSE` of its image and `--expose`; the container ports of `publish` are exposed besides.
+    pub expose: Vec<Exposed>,
+    /// `docker run --link`: indexes into [`Host::containers`] of the servers it may speak to on
+    /// the default bridge.
+    pub links: Vec<usize>,
 }
+
+/// Ports that a container exposes: `80`, `3000-3003/udp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exposed {
+    /// The transport protocol.
+    pub protocol: Protocol,
+    /// The container ports.
+    pub ports: PortRange,
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ports, self.protocol)
+    }
+}
+
+/// Swarm's routing mesh on this host: published ports of services, IPv4 only.
+///
+/// A packet to a published port goes to the ingress sandbox, which balances it over the nodes.
+///
+/// Source: moby docker-v29.0.0, `daemon/libnetwork/service_linux.go`, `programIngress`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingress {
+    /// The address of the ingress sandbox on the network [`DOCKER_GWBRIDGE`].
+    pub sandbox: Ipv4Addr,
+    /// Published ports of services, without host address and with definite host ports; the
+    /// container ports play no part on this host.
+    pub publish: Vec<Publish>,
+}
+
+/// The network that dockerd makes for swarm's traffic to and from the outside.
+pub const DOCKER_GWBRIDGE: &str = "docker_gwbridge";
+
+/// Docker's default network, whose containers may be linked.
+pub const DEFAULT_BRIDGE: &str = "bridge";
 
 /// A container's connection to a network.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,9 @@
 //!    published on a loopback address. Module [`guard`].
 //! 2. `nat-prerouting` and `nat-output` (−100): published ports, by two maps in `DOCKER-NAT`.
 //!    Module [`dnat`].
-//! 3. `forward` (0): `DOCKER-USER`, then `DOCKER-FORWARD`. Module [`forward`].
+//!    Before them the ports of swarm's services. Module [`ingress`].
+//! 3. `forward` (0): `DOCKER-USER`, then `DOCKER-FORWARD`. Module [`forward`]; legacy links in
+//!    [`link`].
 //! 4. `nat-postrouting` (100): masquerading and SNAT. Module [`postrouting`].
 //!
 //! Source: the behaviour of moby docker-v29.0.0,
@@ -23,6 +25,8 @@ mod dnat;
 mod family;
 mod forward;
 mod guard;
+mod ingress;
+mod link;
 mod make;
 mod names;
 mod ports;
@@ -53,6 +57,7 @@ pub fn lower(host: &Host) -> Ruleset {
         chains: Vec::new(),
     };
     guard::add(&mut table, host, &ports);
+    ingress::add(&mut table, host);
     dnat::add(&mut table, host, &ports);
     forward::add(&mut table, host, &ports.container);
     postrouting::add(&mut table, host);

@@ -22,10 +22,11 @@ pub use config::{Config, FamilyConfig, NetworkConfig, PortBinding, TransportPort
 pub use firewaller::Firewaller;
 
 use crate::docker::binding::{Binding, for_each_binding};
+use crate::docker::link::links;
 use crate::docker::publish::PortRange;
 use dockfw_ir::name::IfName;
 
-use crate::host::{Daemon, Driver, GatewayMode, Host, Net, Network, NetworkFamily};
+use crate::host::{Daemon, Driver, Exposed, GatewayMode, Host, Net, Network, NetworkFamily};
 
 /// What dockerd would have programmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +38,13 @@ pub struct Reference {
 }
 
 /// The rules that dockerd makes for a host: daemon start, networks in order, then container by
-/// container its endpoints and its ports, and `DOCKER-USER`, which stays empty.
+/// container its endpoints, its links and its ports, then swarm's routing mesh, and `DOCKER-USER`,
+/// which stays empty.
 ///
 /// The daemon modelled is one that enabled forwarding itself, so the policy of `FORWARD` is drop
 /// unless `ip-forward` is off or `ip-forward-no-drop` is on: for IPv4 once there is a network with
 /// IPv4, for IPv6 once there is one with IPv6.
-/// It has `iptables` and `ip6tables` on, firewalld is absent, and the host is not WSL2.
+/// It has `iptables` and `ip6tables` on, and firewalld is absent.
 ///
 /// A network whose bridge has no name that iptables takes has no rules; nor have endpoints of
 /// networks that do not exist. [`check`](crate::docker::check) refuses such hosts.
@@ -50,7 +52,7 @@ pub struct Reference {
 /// Source: moby docker-v29.0.0, `daemon/libnetwork/controller.go` (`New`),
 /// `daemon/libnetwork/drivers/bridge/bridge_linux.go` and `port_mapping_linux.go`.
 pub fn reference(host: &Host) -> Reference {
-    let mut firewaller = Firewaller::new(config(&host.daemon));
+    let mut firewaller = Firewaller::new(config(host));
     let networks: Vec<_> = host
         .networks
         .iter()
@@ -67,6 +69,13 @@ pub fn reference(host: &Host) -> Reference {
         }
     }
     let config_of = |index: usize| networks.get(index).and_then(Option::as_ref);
+    let mesh = host
+        .mesh()
+        .and_then(|(ingress, index, _)| Some((ingress, config_of(index)?)));
+    if let Some((ingress, network)) = mesh {
+        firewaller.add_endpoint(network, Some(ingress.sandbox), None);
+    }
+    let mut links = links(host).into_iter().peekable();
     let mut ports = ports_by_container(host).into_iter().peekable();
     for (index, container) in host.containers.iter().enumerate() {
         for endpoint in &container.endpoints {
@@ -74,9 +83,32 @@ pub fn reference(host: &Host) -> Reference {
                 firewaller.add_endpoint(network, endpoint.ipv4, endpoint.ipv6);
             }
         }
+        while let Some(link) = links.next_if(|link| link.started == index) {
+            if let Some(network) = config_of(link.network) {
+                let ports: Vec<_> = link
+                    .ports
+                    .iter()
+                    .copied()
+                    .flat_map(transport_ports)
+                    .collect();
+                firewaller.add_link(network, link.parent, link.child, &ports);
+            }
+        }
         while let Some(batch) = ports.next_if(|batch| batch.container == index) {
             if let Some(network) = config_of(batch.network) {
                 firewaller.add_ports(network, &batch.bindings);
+            }
+        }
+    }
+    if let Some((ingress, network)) = mesh {
+        firewaller.setup_ingress(network.interface);
+        for publish in &ingress.publish {
+            for port in publish.host_ports.iter().flat_map(|ports| each(*ports)) {
+                let port = TransportPort {
+                    protocol: publish.protocol,
+                    port,
+                };
+                firewaller.add_ingress_port(ingress.sandbox, port);
             }
         }
     }
@@ -86,13 +118,14 @@ pub fn reference(host: &Host) -> Reference {
 }
 
 /// What dockerd tells its firewaller about itself.
-fn config(daemon: &Daemon) -> Config {
+fn config(host: &Host) -> Config {
+    let daemon = &host.daemon;
     Config {
         ipv4: true,
         ipv6: true,
         hairpin: !daemon.userland_proxy,
         allow_direct_routing: daemon.allow_direct_routing,
-        wsl2_mirrored: false,
+        wsl2_mirrored: host.wsl2_mirrored,
         skip_raw: false,
     }
 }
@@ -193,14 +226,23 @@ fn single_ports(binding: &Binding) -> impl Iterator<Item = PortBinding> + use<> 
         host_address: host_ip,
         ..
     } = *binding;
-    let numbers = |range: PortRange| range.first()..=range.last();
-    let host_ports = binding.host_ports.map(numbers);
+    let host_ports = binding.host_ports.map(each);
     let mut host_ports = host_ports.into_iter().flatten();
-    numbers(binding.container_ports).map(move |port| PortBinding {
+    each(binding.container_ports).map(move |port| PortBinding {
         protocol,
         ip,
         port,
         host_ip,
         host_port: host_ports.next().unwrap_or(0),
     })
+}
+
+/// The ports that a container exposes, one by one.
+fn transport_ports(exposed: Exposed) -> impl Iterator<Item = TransportPort> + use<> {
+    let protocol = exposed.protocol;
+    each(exposed.ports).map(move |port| TransportPort { protocol, port })
+}
+
+fn each(range: PortRange) -> std::ops::RangeInclusive<u16> {
+    range.first()..=range.last()
 }

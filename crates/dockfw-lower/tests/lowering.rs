@@ -17,7 +17,8 @@ use dockfw_ir::statement::{Operator, Statement, Test, Verdict};
 use dockfw_ir::{Chain, Ruleset, Set, Table, Value};
 use dockfw_lower::docker::publish::Publish;
 use dockfw_lower::host::{
-    Container, Driver, Endpoint, Fwmark, GatewayMode, Host, Network, NetworkFamily,
+    Container, DOCKER_GWBRIDGE, Driver, Endpoint, Fwmark, GatewayMode, Host, Ingress, Network,
+    NetworkFamily,
 };
 use dockfw_lower::lower;
 
@@ -60,6 +61,7 @@ fn container(network: usize, index: u8, publish: &[&str]) -> Container {
             .iter()
             .map(|text| text.parse::<Publish>().unwrap())
             .collect(),
+        ..Container::default()
     }
 }
 
@@ -382,4 +384,80 @@ fn other_drivers_have_no_rules() {
     });
     with.containers.push(container(1, 2, &["80:80"]));
     assert_eq!(lower(&with), without);
+}
+
+#[test]
+fn a_link_changes_elements_only() {
+    let mut before = host(1, vec![container(0, 2, &["80:80"]), container(0, 3, &[])]);
+    (before.networks[0].name, before.networks[0].icc) = ("bridge".to_owned(), false);
+    let mut after = before.clone();
+    after.containers[1].links = vec![0];
+    assert_eq!(skeleton(&before), skeleton(&after));
+    let ruleset = lower(&after);
+    let key = |a, b| {
+        let address = |last| Ipv4Addr::new(10, 0, 0, last);
+        let key = Value::new().and_ipv4(address(a)).and_ipv4(address(b));
+        key.and_u8(6).and_port(80)
+    };
+    let keys = |name| {
+        let elements = &set(&ruleset, name).elements;
+        elements.iter().map(|of| of.key.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("links"), [key(3, 2)]);
+    assert_eq!(keys("link-answers"), [key(2, 3)]);
+    after.networks[0].icc = true;
+    let open = lower(&after);
+    let names = |ruleset: &Ruleset| {
+        table(ruleset)
+            .sets
+            .iter()
+            .any(|of| of.name.as_str() == "links")
+    };
+    assert!(names(&ruleset) && !names(&open));
+}
+
+#[test]
+fn a_service_changes_elements_only() {
+    let mut none = host(2, vec![container(0, 2, &["80:80"])]);
+    none.networks[1].name = DOCKER_GWBRIDGE.to_owned();
+    let swarm = |publish: &[&str]| {
+        let mut host = none.clone();
+        host.ingress = Some(Ingress {
+            sandbox: Ipv4Addr::new(10, 0, 1, 2),
+            publish: publish.iter().map(|text| text.parse().unwrap()).collect(),
+        });
+        host
+    };
+    let two = swarm(&["8080:80", "5353:53/udp"]);
+    assert_eq!(skeleton(&swarm(&[])), skeleton(&two));
+    assert_eq!(set(&lower(&two), "ingress-ports").elements.len(), 2);
+    assert!(
+        table(&lower(&none))
+            .sets
+            .iter()
+            .all(|of| of.name.as_str() != "ingress-ports")
+    );
+    let guarded = |host: &Host| set(&lower(host), "endpoints4").elements.len();
+    assert_eq!(guarded(&two), guarded(&none) + 1, "the sandbox");
+}
+
+#[test]
+fn windows_localhost_is_an_option_of_the_host() {
+    let rules = |proxy, mirrored| {
+        let mut host = host(1, vec![container(0, 2, &["127.0.0.1:80:80"])]);
+        host.daemon.userland_proxy = proxy;
+        host.wsl2_mirrored = mirrored;
+        let ruleset = lower(&host);
+        let count = |name| {
+            let rules = &chain(&ruleset, name).rules;
+            rules
+                .iter()
+                .map(|rule| rule.statements.len())
+                .sum::<usize>()
+        };
+        (count("guard-prerouting"), count("nat-prerouting"))
+    };
+    let ((guard, nat), (guard_off, nat_off)) = (rules(true, false), rules(false, false));
+    assert_eq!(rules(true, true), (guard + 2, nat + 4));
+    assert_eq!(rules(false, true), (guard_off + 2, nat_off));
 }

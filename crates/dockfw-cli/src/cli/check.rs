@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Exit;
 use super::compile::ruleset;
 use super::output::{Failure, load, print, print_json};
+use super::{Exit, without_rules};
 use crate::policy;
 
 /// Reads, checks and compiles; prints what is wrong or that nothing is.
@@ -14,7 +14,11 @@ pub(super) fn run(paths: &[PathBuf], as_json: bool) -> Result<Exit, Failure> {
     if as_json {
         let policy = policy::load(paths).map_err(Failure::Input)?;
         ruleset(&policy.host)?;
-        print_json(&json!({ "outcome": "valid", "diagnostics": policy.warnings.to_json() }))?;
+        print_json(&json!({
+            "outcome": "valid",
+            "diagnostics": policy.warnings.to_json(),
+            "without_rules": without_rules::to_json(&policy.host),
+        }))?;
         return Ok(Exit::Done);
     }
     let policy = load(paths)?;
@@ -24,12 +28,14 @@ pub(super) fn run(paths: &[PathBuf], as_json: bool) -> Result<Exit, Failure> {
         .containers
         .iter()
         .flat_map(|container| &container.publish)
+        .chain(host.ingress.iter().flat_map(|ingress| &ingress.publish))
         .map(|publish| u64::from(publish.container_ports.count()))
         .sum();
     print(&format!(
-        "the policy is valid: {} networks, {} containers, {published} published ports\n",
+        "the policy is valid: {} networks, {} containers, {published} published ports\n{}",
         host.networks.len(),
         host.containers.len(),
+        without_rules::lines(host),
     ))?;
     Ok(Exit::Done)
 }

@@ -10,6 +10,7 @@ use dockfw_lower::lower;
 use dockfw_lower::reference::reference;
 
 use super::output::{Failure, load, print as print_text, print_json};
+use super::without_rules::comments;
 use super::{Emit, Exit};
 
 /// Prints the ruleset of a policy.
@@ -18,14 +19,23 @@ pub(super) fn run(paths: &[PathBuf], emit: Emit) -> Result<Exit, Failure> {
     match emit {
         Emit::Nft => {
             let ruleset = ruleset(&host)?;
+            print_text(&comments(&host))?;
             print_text(&print::nft_replacing(&ruleset))?;
         }
         Emit::Json => {
             let ruleset = ruleset(&host)?;
             print_json(&json::libnftables_replacing(&ruleset))?;
         }
-        Emit::Iptables => print_text(&reference(&host).ipv4.to_string())?,
-        Emit::Ip6tables => print_text(&reference(&host).ipv6.to_string())?,
+        Emit::Iptables | Emit::Ip6tables => {
+            let reference = reference(&host);
+            let program = if matches!(emit, Emit::Iptables) {
+                reference.ipv4
+            } else {
+                reference.ipv6
+            };
+            print_text(&comments(&host))?;
+            print_text(&program.to_string())?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -1,17 +1,18 @@
-//! `[[container]]`: name, addresses and published ports.
+//! `[[container]]`: name, addresses, ports and links.
 
 use std::net::IpAddr;
 
-use dockfw_lower::docker::publish::Publish;
 use dockfw_lower::host::{Container, Endpoint};
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Names, RawContainer};
+use super::document::{Mentions, Names, RawContainer};
+use super::link;
 use super::places::{ContainerPlaces, EndpointPlaces};
+use super::ports;
 use super::report::{Draft, Span};
 use super::value::{Cursor, Expected, Value, in_order};
 
-const KEYS: [&str; 3] = ["name", "networks", "publish"];
+const KEYS: [&str; 5] = ["name", "networks", "publish", "expose", "links"];
 const ENDPOINT_KEYS: [&str; 2] = ["addresses", "gw-priority"];
 
 const NAME: Expected = Expected {
@@ -32,19 +33,16 @@ const PUBLISH: Expected = Expected {
 };
 
 impl RawContainer {
-    /// Reads a table; what is wrong in it is reported and left out.
+    /// Reads a table, the `index`th of its kind; what is wrong in it is reported and left out.
     pub(super) fn read(
         header: Span,
         table: &DeTable<'_>,
-        names: &mut Names,
+        index: usize,
+        mentions: &mut Mentions,
         cursor: &mut Cursor<'_, '_>,
     ) -> Self {
         let mut raw = Self {
-            container: Container {
-                name: String::new(),
-                endpoints: Vec::new(),
-                publish: Vec::new(),
-            },
+            container: Container::default(),
             places: ContainerPlaces {
                 name: header,
                 endpoints: Vec::new(),
@@ -65,8 +63,18 @@ impl RawContainer {
                         None => raw.broken = true,
                     }
                 }
-                "networks" => raw.networks(value, names, cursor),
-                "publish" => raw.publish(value, cursor),
+                "networks" => raw.networks(value, &mut mentions.networks, cursor),
+                "publish" => {
+                    let lists = (&mut raw.container.publish, &mut raw.places.publish);
+                    let place = |span: Span| (span.start, span.end);
+                    raw.broken |= !ports::publish(value, PUBLISH, lists, place, cursor);
+                }
+                "expose" => {
+                    let (list, good) = ports::expose(value, cursor);
+                    raw.container.expose = list;
+                    raw.broken |= !good;
+                }
+                "links" => link::read(value, index, &mut mentions.links, cursor),
                 _ => {
                     raw.broken = true;
                     cursor.unknown_key(key, "a container", &KEYS);
@@ -109,53 +117,6 @@ impl RawContainer {
             self.places.endpoints.push(places);
         }
     }
-
-    fn publish(&mut self, value: &Value<'_>, cursor: &mut Cursor<'_, '_>) {
-        let Some(array) = cursor.array("publish", value, PUBLISH) else {
-            self.broken = true;
-            return;
-        };
-        self.container.publish.reserve_exact(array.len());
-        self.places.publish.reserve_exact(array.len());
-        for element in array {
-            let Some(text) = publish_text(element, cursor) else {
-                continue;
-            };
-            match text.parse::<Publish>() {
-                Ok(publish) => {
-                    let Span { start, end, .. } = cursor.span(element);
-                    self.container.publish.push(publish);
-                    self.places.publish.push((start, end));
-                }
-                Err(error) => {
-                    let span = cursor.inside(element, error.span());
-                    let draft = Draft::error(span, error.to_string()).help(error.help());
-                    cursor.push(draft);
-                }
-            }
-        }
-    }
-}
-
-/// The text of a publish; a number without quotes is a common slip.
-fn publish_text<'t>(element: &'t Value<'_>, cursor: &mut Cursor<'_, '_>) -> Option<&'t str> {
-    if let DeValue::Integer(port) = element.get_ref() {
-        let message = "a published port must be a string, this is an integer";
-        let draft = Draft::error(cursor.span(element), message).help(format!(
-            "write it in quotes, for example \"{0}:{0}\"",
-            port.as_str()
-        ));
-        cursor.push(draft);
-        return None;
-    }
-    cursor.string(
-        "a published port",
-        element,
-        Expected {
-            what: "a string",
-            ..PUBLISH
-        },
-    )
 }
 
 /// `{ addresses = [...], gw-priority = 1 }`; false when something in it is wrong.

@@ -1,14 +1,14 @@
 //! `[daemon]`: the keys of daemon.json that decide about packets.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use dockfw_lower::host::{Daemon, Fwmark, Host};
+use dockfw_lower::host::{DEFAULT_BRIDGE, Daemon, Fwmark, Host};
 use toml::de::DeTable;
 
-use super::network::DEFAULT_BRIDGE;
+use super::network::DRIVERS;
+use super::once::Once;
 use super::options::{self, Label, Settings};
-use super::report::{Draft, Report, Span};
+use super::report::{Draft, Report};
 use super::suggest::nearest;
 use super::value::{Cursor, Expected, Value, in_order};
 
@@ -25,8 +25,6 @@ const KEYS: [&str; 11] = [
     "iptables",
     "ip6tables",
 ];
-
-const DRIVERS: [&str; 6] = ["bridge", "ipvlan", "macvlan", "overlay", "host", "none"];
 
 const FWMARK: Expected = Expected {
     what: "a string",
@@ -49,24 +47,17 @@ pub(super) struct DaemonReading {
     pub(super) default_bridge: Settings,
     /// `default-network-opts` of the bridge driver.
     pub(super) bridge_labels: Vec<Label>,
-    /// Where each key stands.
-    seen: BTreeMap<String, Span>,
+    seen: Once,
 }
 
 impl DaemonReading {
     /// Reads the table of one file.
     pub(super) fn read(&mut self, table: &DeTable<'_>, cursor: &mut Cursor<'_, '_>) {
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
-            let span = cursor.span(key);
-            if let Some(first) = self.seen.get(name) {
-                let draft = Draft::error(span, format!("`{name}` is set in another file already"))
-                    .related(*first, "set here first")
-                    .help("keep one of them");
-                cursor.push(draft);
+            if !self.seen.note(key, cursor) {
                 continue;
             }
-            self.seen.insert(name.to_owned(), span);
+            let name = key.get_ref().as_ref();
             match name {
                 "userland-proxy" => {
                     set(&mut self.daemon.userland_proxy, cursor.boolean(name, value));
@@ -153,7 +144,7 @@ impl DaemonReading {
                 );
                 let help = "add [[network]] with name = \"bridge\", or remove the key; for other \
                             networks set their options";
-                report.push(Draft::warning(*span, message).help(help));
+                report.push(Draft::warning(span, message).help(help));
             }
         }
     }

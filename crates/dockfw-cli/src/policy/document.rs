@@ -2,27 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use dockfw_lower::docker::check::Place;
-use dockfw_lower::host::{Container, Host};
+use dockfw_lower::docker::check::{ContainerField, Place};
+use dockfw_lower::host::{Container, DOCKER_GWBRIDGE, Host};
 use toml::de::DeTable;
 
 use super::daemon::DaemonReading;
+use super::host::HostReading;
+use super::link::{self, RawLink};
 use super::network::RawNetwork;
 use super::places::{ContainerPlaces, Places};
 use super::report::{Draft, Report, Span};
-use super::suggest::nearest;
+use super::suggest::unknown;
+use super::swarm::{Swarm, SwarmReading};
 use super::syntax::{syntax_errors, text_of};
 use super::value::{Cursor, Expected, Value};
 
-const KEYS: [&str; 5] = ["version", "daemon", "network", "container", "docker-user"];
+const KEYS: [&str; 7] = [
+    "version",
+    "daemon",
+    "host",
+    "network",
+    "container",
+    "swarm",
+    "docker-user",
+];
 
 /// What has been read so far.
 pub(super) struct Reading {
     daemon: DaemonReading,
+    host: HostReading,
+    swarm: SwarmReading,
     networks: Vec<RawNetwork>,
-    /// Containers, whose endpoints count in `names` as long as the networks are not all known.
+    /// Containers, whose endpoints count in the names of `mentions` as long as the networks are not
+    /// all known.
     containers: Vec<RawContainer>,
-    names: Names,
+    mentions: Mentions,
     version: bool,
     /// The first source with something in it.
     first: Option<usize>,
@@ -36,6 +50,13 @@ pub(super) struct RawContainer {
     pub(super) places: ContainerPlaces,
     /// A part is wrong and was left out.
     pub(super) broken: bool,
+}
+
+/// What containers mention, and what may stand in a file that is read later.
+#[derive(Default)]
+pub(super) struct Mentions {
+    pub(super) networks: Names,
+    pub(super) links: Vec<RawLink>,
 }
 
 /// Names of networks that containers mention, each once.
@@ -64,29 +85,49 @@ pub(super) struct Resolved {
     pub(super) places: Places,
     broken_networks: Vec<bool>,
     broken_containers: Vec<bool>,
+    broken_ingress: bool,
 }
 
 impl Resolved {
     /// True when a part of the element, or of a network it needs, is wrong and was left out.
     pub(super) fn is_broken(&self, place: Place) -> bool {
         let network = |index: usize| self.broken_networks.get(index).copied().unwrap_or(true);
+        let container = |index: usize| {
+            let endpoints = self.host.containers.get(index).map(|of| &of.endpoints);
+            self.broken_containers.get(index).copied().unwrap_or(true)
+                || endpoints
+                    .into_iter()
+                    .flatten()
+                    .any(|endpoint| network(endpoint.network))
+        };
         match place {
             Place::Network { network: index, .. } => network(index),
-            Place::Container { container, .. } => {
-                self.broken_containers
-                    .get(container)
-                    .copied()
-                    .unwrap_or(true)
+            Place::Container {
+                container: index,
+                field,
+            } => {
+                let server = match field {
+                    ContainerField::Link(link) => {
+                        let links = self.host.containers.get(index).map(|client| &client.links);
+                        links.and_then(|links| links.get(link))
+                    }
+                    ContainerField::Name
+                    | ContainerField::Endpoint(_)
+                    | ContainerField::Address(..)
+                    | ContainerField::Publish(_) => None,
+                };
+                container(index) || server.is_some_and(|server| container(*server))
+            }
+            Place::Ingress(_) => {
+                // A network whose name is wrong may be the one of the ingress sandbox.
+                let is_meant = |name: &str| name == DOCKER_GWBRIDGE || name.is_empty();
+                self.broken_ingress
                     || self
                         .host
-                        .containers
-                        .get(container)
-                        .is_some_and(|container| {
-                            container
-                                .endpoints
-                                .iter()
-                                .any(|endpoint| network(endpoint.network))
-                        })
+                        .networks
+                        .iter()
+                        .enumerate()
+                        .any(|(index, of)| is_meant(&of.name) && network(index))
             }
         }
     }
@@ -96,9 +137,11 @@ impl Reading {
     pub(super) fn new() -> Self {
         Self {
             daemon: DaemonReading::default(),
+            host: HostReading::default(),
+            swarm: SwarmReading::default(),
             networks: Vec::new(),
             containers: Vec::new(),
-            names: Names::default(),
+            mentions: Mentions::default(),
             version: false,
             first: None,
             unreliable: false,
@@ -144,12 +187,18 @@ impl Reading {
             match key.get_ref().as_ref() {
                 "version" => self.version |= version(value, cursor),
                 "daemon" => {
-                    let expected = Expected {
-                        what: "a table",
-                        example: "[daemon]",
-                    };
-                    if let Some(table) = cursor.table("daemon", value, expected) {
+                    if let Some(table) = cursor.table("daemon", value, table_like("[daemon]")) {
                         self.daemon.read(table, cursor);
+                    }
+                }
+                "host" => {
+                    if let Some(table) = cursor.table("host", value, table_like("[host]")) {
+                        self.host.read(table, cursor);
+                    }
+                }
+                "swarm" => {
+                    if let Some(table) = cursor.table("swarm", value, table_like("[swarm]")) {
+                        self.swarm.read(table, cursor);
                     }
                 }
                 "network" => {
@@ -161,7 +210,9 @@ impl Reading {
                     let tables = tables("container", value, cursor);
                     self.containers.reserve(tables.len());
                     for (header, table) in tables {
-                        let container = RawContainer::read(header, table, &mut self.names, cursor);
+                        let index = self.containers.len();
+                        let mentions = &mut self.mentions;
+                        let container = RawContainer::read(header, table, index, mentions, cursor);
                         self.containers.push(container);
                     }
                 }
@@ -203,13 +254,21 @@ impl Reading {
         }
         self.daemon.without_effect(&host, self.unreliable, report);
         host.daemon = self.daemon.daemon;
+        host.wsl2_mirrored = self.host.wsl2_mirrored;
+        let Swarm {
+            ingress,
+            places: ingress_places,
+            broken: broken_ingress,
+        } = self.swarm.build(self.unreliable, report);
+        host.ingress = ingress;
+        places.ingress = ingress_places;
 
         let mut indexes: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, network) in host.networks.iter().enumerate() {
             indexes.entry(network.name.as_str()).or_insert(index);
         }
-        let mut resolved: Vec<Result<usize, &str>> = vec![Err(""); self.names.next];
-        for (name, number) in &self.names.numbers {
+        let mut resolved: Vec<Result<usize, &str>> = vec![Err(""); self.mentions.networks.next];
+        for (name, number) in &self.mentions.networks.numbers {
             if let Some(slot) = resolved.get_mut(*number) {
                 *slot = indexes.get(name.as_str()).copied().ok_or(name.as_str());
             }
@@ -229,7 +288,7 @@ impl Reading {
                         raw.broken = true;
                         if !self.unreliable {
                             let known = || indexes.keys().copied();
-                            report.push(unknown_network(name, endpoint_places.network, known));
+                            report.push(unknown("network", name, endpoint_places.network, known));
                         }
                     }
                     None => raw.broken = true,
@@ -239,12 +298,28 @@ impl Reading {
             places.containers.push(raw.places);
             broken_containers.push(raw.broken);
         }
+        link::resolve(
+            self.mentions.links,
+            self.unreliable,
+            &mut host,
+            &mut places,
+            report,
+        );
         Resolved {
             host,
             places,
             broken_networks,
             broken_containers,
+            broken_ingress,
         }
+    }
+}
+
+/// What a table must be that stands once in a file.
+const fn table_like(example: &'static str) -> Expected {
+    Expected {
+        what: "a table",
+        example,
     }
 }
 
@@ -282,26 +357,4 @@ fn version(value: &Value<'_>, cursor: &mut Cursor<'_, '_>) -> bool {
         cursor.push(draft);
     }
     true
-}
-
-fn unknown_network<'n, I>(name: &str, span: Span, known: impl Fn() -> I) -> Draft
-where
-    I: Iterator<Item = &'n str>,
-{
-    let draft = Draft::error(span, format!("there is no network `{name}`"));
-    if let Some(near) = nearest(name, known()) {
-        return draft.help(format!("did you mean `{near}`?"));
-    }
-    let mut all: Vec<_> = known().take(11).collect();
-    if all.is_empty() {
-        return draft.help("add it as [[network]]");
-    }
-    if all.len() > 10 {
-        all.truncate(10);
-        all.push("…");
-    }
-    draft.help(format!(
-        "known networks: {}; add others as [[network]]",
-        all.join(", ")
-    ))
 }

@@ -13,11 +13,11 @@ use super::value::{Cursor, Expected, Value};
 
 mod build;
 
-/// The network that Docker makes itself.
-pub(super) const DEFAULT_BRIDGE: &str = "bridge";
-
-/// The device of [`DEFAULT_BRIDGE`], unless another one is named.
+/// The device of Docker's default network, unless another one is named.
 const DEFAULT_DEVICE: &str = "docker0";
+
+/// The drivers that come with Docker.
+pub(super) const DRIVERS: [&str; 6] = ["bridge", "ipvlan", "macvlan", "overlay", "host", "none"];
 
 const KEYS: [&str; 9] = [
     "name", "driver", "bridge", "subnets", "gateways", "internal", "ipv4", "ipv6", "options",
@@ -151,18 +151,14 @@ impl RawNetwork {
             "bridge" => Driver::Bridge,
             "ipvlan" => Driver::Ipvlan,
             "macvlan" => Driver::Macvlan,
+            "overlay" => Driver::Overlay,
             "host" => Driver::Host,
             "none" | "null" => Driver::None,
             other => {
                 self.broken = true;
-                let known = ["bridge", "ipvlan", "macvlan", "host", "none"];
-                let help = match nearest(other, known) {
+                let help = match nearest(other, DRIVERS) {
                     Some(near) => format!("did you mean \"{near}\"?"),
-                    None if other == "overlay" => {
-                        "swarm and overlay networks need dockerd's own rules; leave the network out"
-                            .to_owned()
-                    }
-                    None => format!("known drivers: {}", known.join(", ")),
+                    None => format!("known drivers: {}", DRIVERS.join(", ")),
                 };
                 let message = format!("dockfw does not know the network driver {other:?}");
                 let draft = Draft::error(cursor.span(value), message).help(help);
@@ -192,7 +188,7 @@ impl RawNetwork {
                     continue;
                 }
             };
-            // The drivers ipvlan and macvlan take several; they make no rules.
+            // Other drivers take several; they make no rules.
             if let Some(first) = first
                 && self.driver == Driver::Bridge
             {

@@ -1,15 +1,27 @@
 //! Where the elements of the host model stand in the policy files.
 
-use dockfw_lower::docker::check::{ContainerField, NetworkField, Place};
+use std::collections::BTreeMap;
+
+use dockfw_lower::docker::check::{ContainerField, IngressField, NetworkField, Place};
 use dockfw_lower::host::Family;
 
 use super::report::Span;
 
-/// Where the networks and containers of a host stand.
+/// Where the elements of a host stand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     pub(super) networks: Vec<NetworkPlaces>,
     pub(super) containers: Vec<ContainerPlaces>,
+    /// Links, by container and index into its links; few containers have any.
+    pub(super) links: BTreeMap<(usize, usize), Span>,
+    pub(super) ingress: IngressPlaces,
+}
+
+/// Where swarm's routing mesh stands, which may be in several files.
+#[derive(Debug, Clone, Default)]
+pub(super) struct IngressPlaces {
+    pub(super) sandbox: Option<Span>,
+    pub(super) publish: Vec<Span>,
 }
 
 /// Where a network and its fields stand.
@@ -48,10 +60,17 @@ impl Places {
                 .networks
                 .get(network)
                 .map(|network| network.find(field)),
-            Place::Container { container, field } => self
-                .containers
-                .get(container)
-                .map(|container| container.find(field)),
+            Place::Container { container, field } => {
+                let link = match field {
+                    ContainerField::Link(link) => self.links.get(&(container, link)).copied(),
+                    ContainerField::Name
+                    | ContainerField::Endpoint(_)
+                    | ContainerField::Address(..)
+                    | ContainerField::Publish(_) => None,
+                };
+                link.or_else(|| Some(self.containers.get(container)?.find(field)))
+            }
+            Place::Ingress(field) => self.ingress.find(field),
         }
         .unwrap_or_default()
     }
@@ -64,10 +83,20 @@ impl NetworkPlaces {
     }
 }
 
+impl IngressPlaces {
+    fn find(&self, field: IngressField) -> Option<Span> {
+        let publish = match field {
+            IngressField::Sandbox => None,
+            IngressField::Publish(publish) => self.publish.get(publish).copied(),
+        };
+        publish.or(self.sandbox)
+    }
+}
+
 impl ContainerPlaces {
     fn find(&self, field: ContainerField) -> Span {
         let found = match field {
-            ContainerField::Name => None,
+            ContainerField::Name | ContainerField::Link(_) => None,
             ContainerField::Endpoint(endpoint) => {
                 self.endpoints.get(endpoint).map(|places| places.network)
             }

@@ -1,5 +1,7 @@
 //! The known word nearest to an unknown one.
 
+use super::report::{Draft, Span};
+
 /// Words longer than this are not compared.
 const MAX_LEN: usize = 64;
 
@@ -25,6 +27,29 @@ pub(super) fn nearest<'a>(
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// The diagnostic for a name of a network or container that is not in the policy.
+pub(super) fn unknown<'n, I>(kind: &str, name: &str, span: Span, known: impl Fn() -> I) -> Draft
+where
+    I: Iterator<Item = &'n str>,
+{
+    let draft = Draft::error(span, format!("there is no {kind} `{name}`"));
+    if let Some(near) = nearest(name, known()) {
+        return draft.help(format!("did you mean `{near}`?"));
+    }
+    let mut all: Vec<_> = known().take(11).collect();
+    if all.is_empty() {
+        return draft.help(format!("add it as [[{kind}]]"));
+    }
+    if all.len() > 10 {
+        all.truncate(10);
+        all.push("…");
+    }
+    draft.help(format!(
+        "known {kind}s: {}; add others as [[{kind}]]",
+        all.join(", ")
+    ))
 }
 
 /// How many letters have to be inserted, removed, replaced or swapped with their neighbour;

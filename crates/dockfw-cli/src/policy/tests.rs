@@ -1,7 +1,9 @@
 //! The policy format: what each key means, how files merge, and input of any kind.
 
+use std::fmt::Write as _;
+
 use dockfw_ir::name::IfName;
-use dockfw_lower::docker::check::{ContainerField, Place};
+use dockfw_lower::docker::check::{ContainerField, IngressField, Place};
 use dockfw_lower::host::{Driver, Fwmark, GatewayMode, Host};
 use proptest::prelude::*;
 
@@ -183,12 +185,21 @@ fn networks() {
     let host = host(
         "[[network]]\nname = 'lan'\ndriver = 'macvlan'\nsubnets = ['192.0.2.0/24', '198.51.100.0/24']\n\
          [[network]]\nname = 'none'\ndriver = 'null'\n\
+         [[network]]\nname = 'mesh'\ndriver = 'overlay'\n\
          [[network]]\nname = 'db'\nbridge = 'br-db'\ninternal = true\nipv4 = false\nipv6 = true\n\
          subnets = ['2001:db8::/64']\ngateways = ['2001:db8::1']\n",
     );
     let drivers: Vec<_> = host.networks.iter().map(|network| network.driver).collect();
-    assert_eq!(drivers, [Driver::Macvlan, Driver::None, Driver::Bridge]);
-    let db = &host.networks[2];
+    assert_eq!(
+        drivers,
+        [
+            Driver::Macvlan,
+            Driver::None,
+            Driver::Overlay,
+            Driver::Bridge
+        ]
+    );
+    let db = &host.networks[3];
     assert!(db.internal && db.ipv4.is_none());
     assert_eq!(db.ipv6.unwrap().gateway.unwrap().to_string(), "2001:db8::1");
 }
@@ -284,6 +295,193 @@ fn wrong_containers() {
     error(
         &with("networks.web = ['10.1.0.2']\npublish = ['80:']"),
         "0.toml:9:15: the container port is missing",
+    );
+}
+
+const CLOSED: &str = "[daemon]\nicc = false\n[[network]]\nname = 'bridge'\nsubnets = \
+                      ['172.17.0.0/16']\n";
+const GWBRIDGE: &str = "[[network]]\nname = 'docker_gwbridge'\nbridge = 'docker_gwbridge'\n\
+                        subnets = ['172.19.0.0/16']\n";
+
+#[test]
+fn exposed_ports() {
+    let expose = "[[container]]\nname = 'c'\nexpose = ['80', '53/UDP', '3000-3003/sctp']\n";
+    let shown: Vec<_> = host(expose).containers[0]
+        .expose
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(shown, ["80/tcp", "53/udp", "3000-3003/sctp"]);
+}
+
+#[test]
+fn wrong_exposed_ports() {
+    let one = |text: &str, expected: &str| {
+        error(&format!("[[container]]\nname = 'c'\n{text}\n"), expected);
+    };
+    one(
+        "expose = '80'",
+        "0.toml:4:10: `expose` must be an array of strings, this is a string",
+    );
+    one(
+        "expose = [80]",
+        "0.toml:4:11: an exposed port must be a string, this is an integer",
+    );
+    for text in ["80:80", "80:", ":80", "127.0.0.1:80:80", "[::1]::80", "::"] {
+        one(
+            &format!("expose = ['{text}']"),
+            "0.toml:4:12: an exposed port has no host address and no host port",
+        );
+    }
+    one("expose = ['']", "0.toml:4:11: the exposed port is empty");
+    one(
+        "expose = ['/tcp']",
+        "0.toml:4:11: the container port is missing",
+    );
+    one(
+        "expose = ['90-80']",
+        "0.toml:4:12: the container port range runs backwards, from 90 to 80",
+    );
+    one(
+        "expose = ['80/icmp']",
+        "0.toml:4:15: the protocol is not tcp, udp or sctp",
+    );
+}
+
+#[test]
+fn links_reach_containers_of_any_file() {
+    let client = "[[container]]\nname = 'web'\nnetworks.bridge = ['172.17.0.2']\n\
+                  links = ['db', 'cache:redis', 'db:again']\n";
+    let servers = "version = 1\n[[container]]\nname = 'cache'\nnetworks.bridge = ['172.17.0.3']\n\
+                   expose = ['6379']\n\
+                   [[container]]\nname = 'db'\nnetworks.bridge = ['172.17.0.4']\nexpose = ['5432']\n";
+    let policy = files(&[client, servers, CLOSED]).unwrap();
+    assert_eq!(policy.host.containers[0].links, [2, 1, 2]);
+    assert!(policy.host.containers[1].links.is_empty());
+    let place = |link| {
+        let field = ContainerField::Link(link);
+        let container = 0;
+        policy
+            .locate(Place::Container { container, field })
+            .to_string()
+    };
+    assert_eq!(
+        [place(0), place(1), place(2), place(3)],
+        ["0.toml:4:11", "0.toml:4:17", "0.toml:4:32", "0.toml:2:8"]
+    );
+}
+
+#[test]
+fn wrong_links() {
+    let one = |links: &str, expected: &str| {
+        let text = format!("{CLOSED}[[container]]\nname = 'c'\nlinks = {links}\n");
+        error(&text, expected);
+    };
+    one(
+        "'db'",
+        "0.toml:9:9: `links` must be an array of strings, this is a string",
+    );
+    one(
+        "[1]",
+        "0.toml:9:10: a link must be a string, this is an integer",
+    );
+    one("['']", "0.toml:9:10: the link names no container");
+    one("[':x']", "0.toml:9:10: the link names no container");
+    one("['c:']", "0.toml:9:12: the alias of the link is empty");
+    one("['c:x:y']", "0.toml:9:13: the link has too many colons");
+    one("['db:c']", "0.toml:9:11: there is no container `db`");
+    // The first file is no TOML: the container may stand there.
+    let link = "version = 1\n[[container]]\nname = 'c'\nlinks = ['db']\n";
+    let errors = files(&["=\n", link]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors}");
+}
+
+#[test]
+fn many_unknown_links_take_no_long_time() {
+    let mut text = "version = 1\n".to_owned();
+    for index in 0..2_000 {
+        let _ = writeln!(
+            text,
+            "[[container]]\nname = 'c{index}'\nlinks = ['d{index}', 'e{index}']"
+        );
+    }
+    assert_eq!(files(&[&text]).unwrap_err().len(), 4_000);
+}
+
+#[test]
+fn the_host() {
+    assert!(!host("[host]\n").wsl2_mirrored);
+    assert!(host("[host]\nwsl2-mirrored = true\n").wsl2_mirrored);
+    error(
+        "[host]\nwsl2-mirrored = 1\n",
+        "0.toml:3:17: `wsl2-mirrored` must be true or false, this is an integer",
+    );
+    error(
+        "[host]\nwsl-mirrored = true\n",
+        "0.toml:3:1: unknown key `wsl-mirrored` in [host]",
+    );
+    error(
+        "[[host]]\nwsl2-mirrored = true\n",
+        "0.toml:2:1: `host` must be a table, this is an array",
+    );
+}
+
+#[test]
+fn the_ports_of_services_come_from_several_files() {
+    let one = format!("version = 1\n{GWBRIDGE}[swarm]\ningress-sandbox = '172.19.0.2'\n");
+    let two = "[swarm]\npublish = ['8080:80', '53:53/udp']\n";
+    let three = "[swarm]\npublish = ['9000-9001:9000-9001']\n";
+    let policy = files(&[&one, two, three]).unwrap();
+    let ingress = policy.host.ingress.as_ref().unwrap();
+    assert_eq!(ingress.sandbox.to_string(), "172.19.0.2");
+    let shown: Vec<_> = ingress.publish.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["8080:80", "53:53/udp", "9000-9001:9000-9001"]);
+    let place = |field| policy.locate(Place::Ingress(field)).to_string();
+    assert_eq!(place(IngressField::Sandbox), "0.toml:7:19");
+    assert_eq!(place(IngressField::Publish(1)), "1.toml:2:23");
+    assert_eq!(place(IngressField::Publish(2)), "2.toml:2:12");
+
+    let errors = files(&[&one, "[swarm]\ningress-sandbox = '172.19.0.3'\n"]).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "1.toml:2:1: error: `ingress-sandbox` is set in another file already"
+    );
+}
+
+#[test]
+fn a_swarm_without_anything() {
+    for text in ["[swarm]\n", "[swarm]\npublish = []\n"] {
+        assert_eq!(host(text).ingress, None);
+    }
+}
+
+#[test]
+fn wrong_swarms() {
+    error(
+        "[swarm]\npublish = ['8080:80']\n",
+        "0.toml:3:1: `ingress-sandbox` is missing: published ports of services lead to it",
+    );
+    let with =
+        |sandbox: &str| format!("[swarm]\ningress-sandbox = {sandbox}\npublish = ['8080:80']\n");
+    error(
+        &with("5"),
+        "0.toml:3:19: `ingress-sandbox` must be a string, this is an integer",
+    );
+    error(
+        &with("'172.19.0.2/16'"),
+        "0.toml:3:19: \"172.19.0.2/16\" is not an IP address",
+    );
+    error(
+        &with("'2001:db8::2'"),
+        "0.toml:3:19: \"2001:db8::2\" is IPv6, but swarm's ingress network is IPv4 only",
+    );
+    let two = "[swarm]\ningress-sandbox = '172.19.0.2'\nwidth = 1\npublish = ['80:']\n";
+    assert_eq!(
+        errors(two),
+        [
+            "0.toml:4:1: unknown key `width` in [swarm]",
+            "0.toml:5:15: the container port is missing",
+        ]
     );
 }
 

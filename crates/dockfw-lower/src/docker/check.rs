@@ -12,6 +12,8 @@ use crate::host::{Family, Host};
 
 mod claims;
 mod endpoint;
+mod ingress;
+mod link;
 mod name;
 mod network;
 mod publish;
@@ -57,6 +59,8 @@ pub enum Place {
         /// Which part of it.
         field: ContainerField,
     },
+    /// Swarm's routing mesh.
+    Ingress(IngressField),
 }
 
 /// A field of [`Network`](crate::host::Network).
@@ -89,17 +93,30 @@ pub enum ContainerField {
     Address(usize, Family),
     /// A published port.
     Publish(usize),
+    /// A link: an index into its `links`.
+    Link(usize),
+}
+
+/// A field of [`Ingress`](crate::host::Ingress).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IngressField {
+    /// The sandbox's address, or the mesh as a whole.
+    Sandbox,
+    /// A published port of a service: an index into its `publish`.
+    Publish(usize),
 }
 
 /// Everything dockerd would refuse or ignore, and everything whose effect cannot be known.
 ///
-/// Networks come first, then containers, then published ports that collide; each in the order of
+/// Networks come first, then containers, links, swarm, then published ports that collide; each in the order of
 /// the model. The time grows with n log n.
 pub fn check(host: &Host) -> Vec<Problem> {
     let mut problems = Vec::new();
     name::check(host, &mut problems);
     network::check(host, &mut problems);
     endpoint::check(host, &mut problems);
+    link::check(host, &mut problems);
+    ingress::check(host, &mut problems);
     publish::check(host, &mut problems);
     problems
 }

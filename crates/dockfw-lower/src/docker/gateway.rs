@@ -2,10 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::host::{Container, Driver, Endpoint, Host, Network};
-
-/// The network that dockerd makes for swarm's traffic to the outside; it is the last choice.
-const DOCKER_GWBRIDGE: &str = "docker_gwbridge";
+use crate::host::{Container, DOCKER_GWBRIDGE, Driver, Endpoint, Host, Network};
 
 /// The endpoints that provide a container's default routes.
 ///
@@ -83,7 +80,7 @@ fn has_gateway(network: &Network, endpoint: &Endpoint) -> (bool, bool) {
     let assumed = match network.driver {
         Driver::Bridge => false,
         Driver::Ipvlan | Driver::Macvlan => unknown,
-        Driver::Host | Driver::None => return (false, false),
+        Driver::Overlay | Driver::Host | Driver::None => return (false, false),
     };
     if network.internal {
         return (false, false);

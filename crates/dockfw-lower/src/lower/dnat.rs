@@ -17,8 +17,9 @@ use dockfw_ir::statement::{Nat, Operator, Statement, Verdict};
 use dockfw_ir::value::{DataType, Value};
 
 use super::family::{Family, in_prefix};
+use super::ingress;
 use super::make::{accept, and_port, and_port_types, base_chain, chain, comment, dispatch};
-use super::make::{exact_set, interval_set, jump, key, rule};
+use super::make::{exact_set, if_value, interval_set, jump, key, rule};
 use super::names;
 use super::ports::{HostRun, Ports, proxied_ports};
 use crate::host::Host;
@@ -57,7 +58,11 @@ pub(super) fn add(table: &mut Table, host: &Host, ports: &Ports) {
     let docker_nat = names::chain("DOCKER-NAT");
     let proxy = host.daemon.userland_proxy;
     let mut prerouting = Vec::new();
+    prerouting.extend(ingress::services(host));
     if proxy {
+        if host.wsl2_mirrored {
+            prerouting.push(from_windows());
+        }
         let chain = add_proxied(table, host, ports);
         prerouting.push(dispatch(
             vec![
@@ -72,6 +77,7 @@ pub(super) fn add(table: &mut Table, host: &Host, ports: &Ports) {
     }
     prerouting.push(published(&docker_nat));
     let mut output = Vec::new();
+    output.extend(ingress::services(host));
     if proxy {
         for family in Family::ALL {
             output.push(rule(
@@ -121,6 +127,19 @@ fn published(docker_nat: &ChainName) -> Rule {
         [Statement::equal(Fib::daddr_type(), local)],
         jump(docker_nat),
         "to an address of this host: published ports",
+    )
+}
+
+/// `iifname "loopback0" ip daddr 127.0.0.0/8 counter accept`
+fn from_windows() -> Rule {
+    let loopback0 = if_value(&names::loopback0());
+    rule(
+        [
+            Statement::equal(Meta::Iifname, loopback0),
+            Family::V4.to_loopback(),
+        ],
+        accept(),
+        "WSL2: docker-proxy serves what Windows sends to localhost",
     )
 }
 

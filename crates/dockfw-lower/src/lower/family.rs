@@ -136,8 +136,8 @@ impl FamilyView {
         }
     }
 
-    /// `snat ip to A`
-    pub(super) fn snat_target(address: IpAddr) -> NatTarget {
+    /// `ip to A` of `snat` and `dnat`.
+    pub(super) fn address_target(address: IpAddr) -> NatTarget {
         match address {
             IpAddr::V4(address) => NatTarget::Ipv4 {
                 addresses: (address, address),

@@ -16,9 +16,9 @@ use dockfw_ir::value::{DataType, Value};
 use super::family::{Family, FamilyView, in_prefix};
 use super::make::{accept, and_port, chain, comment, dispatch, drop, exact_set};
 use super::make::{from_interface, if_value, jump, key, rule, to_interface};
-use super::names;
 use super::ports::{ContainerRun, PortKeys};
 use super::{BridgeNetwork, bridge_networks};
+use super::{ingress, link, names};
 use crate::host::{Daemon, Fwmark, GatewayMode, Host};
 
 pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
@@ -29,6 +29,7 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
         .partition(|network| network.internal);
 
     add_bridges(table, &open);
+    link::add(table, host, &open);
     let dispatches = [
         Dispatch {
             map: names::set("docker-internal"),
@@ -51,7 +52,7 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
             why: "by bridge that a packet comes from: icc and the way out",
             chains: networks
                 .iter()
-                .map(|network| (*network, out_chain(*network)))
+                .map(|network| (*network, out_chain(*network, link::rules(*network))))
                 .collect(),
         },
     ];
@@ -78,6 +79,7 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
         vec![vmap(Meta::Oifname, &internal)],
         "internal networks: no way in",
     ));
+    rules.extend(ingress::to_sandbox(host));
     rules.push(dispatch(
         vec![vmap(Meta::Oifname, &published)],
         "published ports",
@@ -281,10 +283,10 @@ fn published_chain(network: BridgeNetwork<'_>) -> Chain {
     )
 }
 
-/// What a bridge sends. Entered with the bridge as input interface.
-fn out_chain(network: BridgeNetwork<'_>) -> Chain {
+/// What a bridge sends. Entered with the bridge as input interface. `links` come before icc.
+fn out_chain(network: BridgeNetwork<'_>, links: Vec<Rule>) -> Chain {
     let within = to_interface(network.device, Operator::Equal);
-    let mut rules = Vec::new();
+    let mut rules = links;
     if !network.icc {
         rules.push(rule(
             [within.clone()],

@@ -8,6 +8,7 @@ use dockfw_ir::Table;
 use dockfw_ir::chain::{ChainKind, Hook, Rule};
 use dockfw_ir::expr::ct::state;
 use dockfw_ir::expr::{Ct, Meta};
+use dockfw_ir::name::IfName;
 use dockfw_ir::set::{Element, SetKind};
 use dockfw_ir::statement::{Operator, Statement};
 use dockfw_ir::value::{DataType, Value};
@@ -19,6 +20,9 @@ use super::make::{key, rule};
 use super::names;
 use super::ports::{Ports, loopback_ports};
 use crate::host::Host;
+
+/// How `docker network inspect` calls swarm's ingress sandbox.
+const INGRESS_SANDBOX: &str = "ingress-sbox";
 
 /// Between conntrack (−200) and DNAT (−100).
 const PRIORITY: i32 = -150;
@@ -37,8 +41,10 @@ pub(super) fn add(table: &mut Table, host: &Host, ports: &Ports) {
                 "port ranges published on a loopback address",
             ],
         ));
-        rules.push(drop_remote_loopback(family, ""));
-        rules.push(drop_remote_loopback(family, "-range"));
+        // Docker lets nothing but IPv4 come from Windows.
+        let mirrored = host.wsl2_mirrored && family == Family::V4;
+        rules.push(drop_remote_loopback(family, "", mirrored));
+        rules.push(drop_remote_loopback(family, "-range", mirrored));
     }
     table.chains.push(base_chain(
         names::chain("guard-prerouting"),
@@ -64,7 +70,11 @@ fn add_endpoints(table: &mut Table, host: &Host, family: Family) {
             if !protected {
                 continue;
             }
-            for (container, address) in addresses(host, &network.name, family) {
+            let sandbox = host
+                .mesh()
+                .filter(|(_, _, of)| family == Family::V4 && of.name == network.name)
+                .map(|(ingress, _, _)| (INGRESS_SANDBOX, ingress.sandbox.into()));
+            for (container, address) in addresses(host, &network.name, family).chain(sandbox) {
                 let address = Value::new().and_ip(address);
                 for interface in
                     std::iter::once(network.device).chain(&network.trusted_host_interfaces)
@@ -146,16 +156,20 @@ fn drop_direct_access(family: Family) -> Rule {
 
 /// `ip daddr 127.0.0.0/8 iifname != "lo" ip daddr . meta l4proto . th dport @loopback-ports4
 /// counter drop`
-fn drop_remote_loopback(family: Family, suffix: &'static str) -> Rule {
+///
+/// `mirrored` excepts the interface `loopback0` as well.
+fn drop_remote_loopback(family: Family, suffix: &'static str, mirrored: bool) -> Rule {
+    let elsewhere = |name: &IfName| Statement::not_equal(Meta::Iifname, if_value(name));
+    let mut tests = vec![family.to_loopback(), elsewhere(&names::loopback())];
+    if mirrored {
+        tests.push(elsewhere(&names::loopback0()));
+    }
+    tests.push(Statement::in_set(
+        and_port([family.daddr().into()]),
+        &names::family_set("loopback-ports", family, suffix),
+    ));
     rule(
-        [
-            family.to_loopback(),
-            Statement::not_equal(Meta::Iifname, if_value(&names::loopback())),
-            Statement::in_set(
-                and_port([family.daddr().into()]),
-                &names::family_set("loopback-ports", family, suffix),
-            ),
-        ],
+        tests,
         drop(),
         "REMOTE LOOPBACK: a port published on loopback is for this host only",
     )

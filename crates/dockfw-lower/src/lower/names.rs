@@ -19,6 +19,12 @@ pub(super) fn loopback() -> IfName {
     IfName::new("lo").expect("a constant name is valid")
 }
 
+/// The interface by which Windows' `localhost` reaches WSL2 in mirrored mode.
+#[expect(clippy::expect_used, reason = "a constant that a test uses")]
+pub(super) fn loopback0() -> IfName {
+    IfName::new("loopback0").expect("a constant name is valid")
+}
+
 /// A chain with a constant name.
 #[expect(
     clippy::expect_used,

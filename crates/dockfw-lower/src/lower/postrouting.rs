@@ -13,8 +13,8 @@ use super::family::{Family, FamilyView};
 use super::guard::addresses;
 use super::make::{and_port, base_chain, chain, comment, dispatch, exact_set, if_value};
 use super::make::{interval_set, key, rule, to_interface};
-use super::names;
 use super::{BridgeNetwork, bridge_networks};
+use super::{ingress, names};
 use crate::host::{GatewayMode, Host};
 
 /// `srcnat`
@@ -26,6 +26,7 @@ pub(super) fn add(table: &mut Table, host: &Host) {
         .filter(|network| !network.internal)
         .collect();
     let mut rules = Vec::new();
+    rules.extend(ingress::masquerade(host));
     if !host.daemon.userland_proxy {
         add_hairpin(table, &networks);
         rules.push(dispatch(
@@ -80,7 +81,7 @@ fn source_rules(views: &[FamilyView], tests: &[Statement], why: &str) -> Vec<Rul
             None => masquerade.clone(),
             Some(address) => Statement::Nat(Nat {
                 kind: NatKind::Snat,
-                target: FamilyView::snat_target(address),
+                target: FamilyView::address_target(address),
                 flags: NatFlags::default(),
             }),
         };

@@ -33,8 +33,6 @@ pub struct Config {
     /// `allow-direct-routing`: no drop of packets to container addresses from other interfaces.
     pub allow_direct_routing: bool,
     /// The host is WSL2 in mirrored mode, with the interface `loopback0`.
-    ///
-    /// The host model has no word for it, so [`reference`](super::reference()) says false.
     pub wsl2_mirrored: bool,
     /// `DOCKER_INSECURE_NO_IPTABLES_RAW=1`: the table `raw` gets no rules.
     pub skip_raw: bool,

@@ -1,7 +1,5 @@
 //! Legacy links, `docker run --link`: a way through the default bridge without ICC.
 //!
-//! The host model has no links yet, so [`reference`](super::reference()) makes none of these.
-//!
 //! Source: moby docker-v29.0.0,
 //! `daemon/libnetwork/drivers/bridge/internal/iptabler/link.go`.
 

@@ -1,8 +1,5 @@
 //! Swarm's ingress: published ports of services, which lead into the ingress sandbox. IPv4 only.
 //!
-//! The host model has no services, so [`reference`](super::reference()) makes none of these; they
-//! complete the replay of Docker's rules on the host.
-//!
 //! Source: moby docker-v29.0.0, `daemon/libnetwork/service_linux.go`, `programIngress`.
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -6,7 +6,8 @@ use dockfw_iptables::{Program, TableName};
 use dockfw_ir::name::IfName;
 use dockfw_lower::docker::publish::{PortRange, Protocol, Publish};
 use dockfw_lower::host::{
-    Container, Driver, Endpoint, Fwmark, GatewayMode, Host, Network, NetworkFamily,
+    Container, Driver, Endpoint, Exposed, Fwmark, GatewayMode, Host, Ingress, Network,
+    NetworkFamily,
 };
 use dockfw_lower::reference::reference;
 use ipnet::Ipv6Net;
@@ -62,6 +63,7 @@ pub(crate) fn container(name: &str, on: &[(usize, &str)], publish: &[Publish]) -
         name: name.to_owned(),
         endpoints: on.iter().map(endpoint).collect(),
         publish: publish.to_vec(),
+        ..Container::default()
     }
 }
 
@@ -379,4 +381,117 @@ fn sixty_thousand_ports() {
         60_000 + 60_001 + 1875 + 11,
         "eleven are the daemon's and the network's"
     );
+}
+
+/// `docker0` without icc, and a server and a client on it that is linked to it.
+fn linked() -> Host {
+    let mut host = host();
+    let mut docker0 = bridge("docker0", "172.17.0.0/16");
+    (docker0.name, docker0.icc) = ("bridge".to_owned(), false);
+    host.networks = vec![docker0];
+    let mut server = container("db", &[(0, "172.17.0.2")], &[publish(None, 5432, 5432)]);
+    server.expose = vec![Exposed {
+        protocol: Protocol::Udp,
+        ports: PortRange::new(53, 54).unwrap(),
+    }];
+    let mut client = container("app", &[(0, "172.17.0.3")], &[]);
+    client.links = vec![0];
+    host.containers = vec![server, client];
+    host
+}
+
+#[test]
+fn a_link_opens_exposed_and_published_ports_both_ways() {
+    let expected = [
+        "-d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 5432 -j ACCEPT",
+        "! -i docker0 -o docker0 -j DROP",
+        "-s 172.17.0.3/32 -d 172.17.0.2/32 -i docker0 -o docker0 -p tcp -m tcp --dport 5432 -j ACCEPT",
+        "-s 172.17.0.2/32 -d 172.17.0.3/32 -i docker0 -o docker0 -p tcp -m tcp --sport 5432 -j ACCEPT",
+        "-s 172.17.0.3/32 -d 172.17.0.2/32 -i docker0 -o docker0 -p udp -m udp --dport 53 -j ACCEPT",
+        "-s 172.17.0.2/32 -d 172.17.0.3/32 -i docker0 -o docker0 -p udp -m udp --sport 53 -j ACCEPT",
+        "-s 172.17.0.3/32 -d 172.17.0.2/32 -i docker0 -o docker0 -p udp -m udp --dport 54 -j ACCEPT",
+        "-s 172.17.0.2/32 -d 172.17.0.3/32 -i docker0 -o docker0 -p udp -m udp --sport 54 -j ACCEPT",
+    ];
+    let filter = TableName::Filter;
+    check(&reference(&linked()).ipv4, filter, "DOCKER", &expected);
+    // The client may stand first: dockerd starts it last all the same.
+    let mut turned = linked();
+    turned.containers.reverse();
+    turned.containers[0].links = vec![1];
+    check(&reference(&turned).ipv4, filter, "DOCKER", &expected);
+    let mut with_icc = linked();
+    with_icc.networks[0].icc = true;
+    check(&reference(&with_icc).ipv4, filter, "DOCKER", &expected[..2]);
+    let mut elsewhere = linked();
+    elsewhere.networks[0].name = "web".to_owned();
+    check(
+        &reference(&elsewhere).ipv4,
+        filter,
+        "DOCKER",
+        &expected[..2],
+    );
+}
+
+#[test]
+fn windows_localhost_is_let_in_and_left_to_docker_proxy() {
+    let mut host = web();
+    host.wsl2_mirrored = true;
+    host.containers[0].publish = vec![publish(Some("127.0.0.1"), 8080, 80)];
+    let raw = |host: &Host| {
+        let mut raw = rules(&reference(host).ipv4, TableName::Raw, "PREROUTING");
+        raw.retain(|rule| rule.contains("127.0.0.1"));
+        raw
+    };
+    let nat = |host: &Host| {
+        let mut nat = rules(&reference(host).ipv4, TableName::Nat, "DOCKER");
+        nat.retain(|rule| rule.contains("RETURN"));
+        nat
+    };
+    assert_eq!(
+        raw(&host),
+        [
+            "-d 127.0.0.1/32 -i loopback0 -p tcp -m tcp --dport 8080 -j ACCEPT",
+            "-d 127.0.0.1/32 ! -i lo -p tcp -m tcp --dport 8080 -j DROP",
+        ]
+    );
+    assert_eq!(nat(&host), ["-d 127.0.0.0/8 -i loopback0 -j RETURN"]);
+    host.daemon.userland_proxy = false;
+    assert_eq!(raw(&host).len(), 2);
+    assert_eq!(nat(&host), [""; 0]);
+    host.wsl2_mirrored = false;
+    assert_eq!(raw(&host).len(), 1);
+}
+
+#[test]
+fn services_come_before_everything_else_and_their_sandbox_is_closed() {
+    let mut host = web();
+    host.networks
+        .push(bridge("docker_gwbridge", "172.18.0.0/16"));
+    host.ingress = Some(Ingress {
+        sandbox: "172.18.0.2".parse().unwrap(),
+        publish: vec![publish(None, 9000, 80)],
+    });
+    let program = reference(&host).ipv4;
+    let first = |table, chain| rules(&program, table, chain).remove(0);
+    assert_eq!(
+        first(TableName::Filter, "DOCKER-FORWARD"),
+        "-j DOCKER-INGRESS"
+    );
+    for chain in ["PREROUTING", "OUTPUT"] {
+        assert_eq!(
+            first(TableName::Nat, chain),
+            "-m addrtype --dst-type LOCAL -j DOCKER-INGRESS"
+        );
+    }
+    assert_eq!(
+        first(TableName::Nat, "POSTROUTING"),
+        "-o docker_gwbridge -m addrtype --src-type LOCAL -j MASQUERADE"
+    );
+    let nat = [
+        "-p tcp -m tcp --dport 9000 -j DNAT --to-destination 172.18.0.2:9000",
+        "-j RETURN",
+    ];
+    check(&program, TableName::Nat, "DOCKER-INGRESS", &nat);
+    let raw = rules(&program, TableName::Raw, "PREROUTING");
+    assert!(raw.contains(&"-d 172.18.0.2/32 ! -i docker_gwbridge -j DROP".to_owned()));
 }

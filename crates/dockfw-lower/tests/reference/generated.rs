@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers")]
 
-use dockfw_iptables::{InterfacePattern, Program, TableName};
+use dockfw_iptables::{InterfacePattern, TableName};
 use dockfw_lower::docker::publish::Protocol;
-use dockfw_lower::host::{GatewayMode, Host};
+use dockfw_lower::host::{GatewayMode, Host, Ingress};
 use dockfw_lower::reference::{
-    Config, FamilyConfig, Firewaller, NetworkConfig, PortBinding, TransportPort, reference,
+    Config, FamilyConfig, Firewaller, NetworkConfig, PortBinding, reference,
 };
 
 use crate::cases::{bridge, container, host, ipv6, publish};
@@ -44,6 +44,16 @@ fn scenario(page: &str) -> Host {
     if page == "new-daemon.md" {
         return host;
     }
+    if page == "swarm-portmap.md" {
+        let mut gateway_bridge = bridge("docker_gwbridge", "172.18.0.0/16");
+        gateway_bridge.icc = false;
+        host.networks.push(gateway_bridge);
+        host.ingress = Some(Ingress {
+            sandbox: "172.18.0.2".parse().unwrap(),
+            publish: vec![publish(None, 8080, 80)],
+        });
+        return host;
+    }
     if page == "usernet-internal.md" {
         for (bridge_name, subnet, icc) in [
             ("bridgeICC", "192.0.2.0/24", true),
@@ -76,42 +86,6 @@ fn scenario(page: &str) -> Host {
     host
 }
 
-/// The page on swarm, which the host model cannot say.
-fn swarm() -> Program {
-    let config = Config {
-        ipv4: true,
-        ..Config::default()
-    };
-    let network = |name: &str, subnet: &str, icc| NetworkConfig {
-        interface: InterfacePattern::new(name).unwrap(),
-        internal: false,
-        icc,
-        masquerade: true,
-        trusted_host_interfaces: vec![],
-        accept_fwmark: None,
-        config4: Some(FamilyConfig {
-            host_ip: None,
-            prefix: subnet.parse().unwrap(),
-            routed: false,
-            unprotected: false,
-        }),
-        config6: None,
-    };
-    let gateway_bridge = network("docker_gwbridge", "172.18.0.0/16", false);
-    let mut firewaller = Firewaller::new(config);
-    firewaller.new_network(&network("docker0", "172.17.0.0/16", true));
-    firewaller.setup_user_chain();
-    firewaller.new_network(&gateway_bridge);
-    firewaller.add_endpoint(&gateway_bridge, Some("172.18.0.2".parse().unwrap()), None);
-    firewaller.setup_ingress(gateway_bridge.interface);
-    let port = TransportPort {
-        protocol: Protocol::Tcp,
-        port: 8080,
-    };
-    firewaller.add_ingress_port("172.18.0.2".parse().unwrap(), port);
-    firewaller.into_programs().0
-}
-
 #[test]
 fn pages_of_moby() {
     let Some(folder) = folder("iptablesdoc") else {
@@ -119,11 +93,7 @@ fn pages_of_moby() {
     };
     let (mut compared, mut failed) = (0, 0);
     for (page, text) in files(&folder) {
-        let program = if page == "swarm-portmap.md" {
-            swarm()
-        } else {
-            reference(&scenario(&page)).ipv4
-        };
+        let program = reference(&scenario(&page)).ipv4;
         for listing in listings(&text) {
             // A listing of the chain DOCKER alone starts with its name.
             let name = match () {

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use dockfw_ir::name::IfName;
 use dockfw_lower::docker::check::NetworkField;
-use dockfw_lower::host::{Driver, Family, Network, NetworkFamily};
+use dockfw_lower::host::{DEFAULT_BRIDGE, Driver, Family, Network, NetworkFamily};
 
-use super::{DEFAULT_BRIDGE, DEFAULT_DEVICE, RawNetwork};
+use super::{DEFAULT_DEVICE, RawNetwork};
 use crate::policy::daemon::DaemonReading;
 use crate::policy::options::{self, Settings};
 use crate::policy::places::NetworkPlaces;

@@ -199,3 +199,98 @@ fn nat_needs_the_gateway_endpoint_and_routed_does_not() {
         ]
     );
 }
+
+/// The bindings of a container in network `n`, with the userland proxy on and off.
+fn with_and_without_proxy(addresses: &str, binding: &str, publish: &[&str]) -> [Vec<String>; 2] {
+    [true, false].map(|userland_proxy| {
+        let mut host = Host {
+            networks: vec![net(Nat, Nat, binding)],
+            containers: vec![container("c", &[(0, addresses)], publish)],
+            ..Host::default()
+        };
+        host.daemon.userland_proxy = userland_proxy;
+        all(&host)
+    })
+}
+
+#[test]
+fn docker_proxy_carries_ipv6_to_an_ipv4_only_container_without_a_rule() {
+    let ipv4 = vec!["0.0.0.0 80 > 10.1.0.2 80/tcp".to_owned()];
+    let both = ["0.0.0.0:80:80", "[::]:80:80"];
+    let found = with_and_without_proxy("10.1.0.2", "0.0.0.0", &both);
+    assert_eq!(found, [ipv4.clone(), ipv4]);
+    for (binding, publish) in [("0.0.0.0", "[::1]:80:80"), ("::1", "80:80")] {
+        let found = with_and_without_proxy("10.1.0.2", binding, &[publish]);
+        assert_eq!(found, [vec![""; 0], vec![""; 0]], "{binding} {publish}");
+    }
+    // Where there is a proxy, the port is taken all the same.
+    let containers = vec![
+        container("a", &[(0, "10.1.0.2")], &["[::]:80:80"]),
+        container("b", &[(0, "10.1.0.3 2001:db8:1::3")], &["[::]:80:80"]),
+    ];
+    let mut host = Host {
+        networks: vec![net(Nat, Nat, "0.0.0.0")],
+        containers,
+        ..Host::default()
+    };
+    let errors = |host: &Host| {
+        let problems = crate::docker::check::check(host);
+        let errors = problems.iter();
+        errors
+            .filter(|of| of.severity == crate::docker::check::Severity::Error)
+            .count()
+    };
+    assert_eq!(errors(&host), 1);
+    host.daemon.userland_proxy = false;
+    assert_eq!(errors(&host), 0);
+}
+
+#[test]
+fn an_endpoint_that_is_not_the_gateway_of_a_family_has_no_port_of_it() {
+    let containers = vec![container(
+        "c",
+        &[(0, "10.1.0.2"), (1, "2001:db8:2::2")],
+        &["80:80"],
+    )];
+    let mut ipv6_only = network("b", 2);
+    ipv6_only.ipv4 = None;
+    let host = Host {
+        networks: vec![net(Nat, Nat, "0.0.0.0"), ipv6_only],
+        containers,
+        ..Host::default()
+    };
+    assert_eq!(
+        all(&host),
+        [
+            "0.0.0.0 80 > 10.1.0.2 80/tcp",
+            ":: 80 > 2001:db8:2::2 80/tcp"
+        ]
+    );
+}
+
+#[test]
+fn one_container_port_on_several_host_addresses_and_ports() {
+    let nat = || net(Nat, Nat, "0.0.0.0");
+    let publish = [
+        "192.168.1.2:2222:22",
+        "[fd0c:9167:5b11::2]:2222:22",
+        "[fd0c:9167:5b11::3]:2222:22",
+    ];
+    assert_eq!(
+        shown(nat(), DUAL, &publish),
+        [
+            "192.168.1.2 2222 > 10.1.0.2 22/tcp",
+            "fd0c:9167:5b11::2 2222 > 2001:db8:1::2 22/tcp",
+            "fd0c:9167:5b11::3 2222 > 2001:db8:1::2 22/tcp",
+        ]
+    );
+    assert_eq!(
+        shown(nat(), DUAL, &["9876:80", "9999:80"]),
+        [
+            "0.0.0.0 9876 > 10.1.0.2 80/tcp",
+            ":: 9876 > 2001:db8:1::2 80/tcp",
+            "0.0.0.0 9999 > 10.1.0.2 80/tcp",
+            ":: 9999 > 2001:db8:1::2 80/tcp",
+        ]
+    );
+}

@@ -101,7 +101,8 @@ fn check_presence(
     }
 }
 
-fn check_address(
+/// Whether a container, or swarm's sandbox, may have an address.
+pub(super) fn check_address(
     network_index: usize,
     network: &Network,
     view: FamilyView,

@@ -38,7 +38,7 @@ pub(super) fn check(host: &Host, problems: &mut Vec<Problem>) {
     for (index, network) in host.networks.iter().enumerate() {
         let needs_subnet = match network.driver {
             Driver::Bridge | Driver::Ipvlan | Driver::Macvlan => true,
-            Driver::Host | Driver::None => false,
+            Driver::Overlay | Driver::Host | Driver::None => false,
         };
         if needs_subnet && network.ipv4.is_none() && network.ipv6.is_none() {
             problems.push(

@@ -1,9 +1,10 @@
 //! Checks of published ports: does each lead somewhere, and to one container only?
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::claims::{Claims, Conflict};
-use super::{ContainerField, NetworkField, Place, Problem};
+use super::{ContainerField, IngressField, NetworkField, Place, Problem};
 use crate::docker::binding::{Mapping, MappingKind, for_each_mapping};
 use crate::docker::gateway::gateway_endpoints;
 use crate::docker::publish::Publish;
@@ -48,6 +49,18 @@ pub(super) fn check(host: &Host, problems: &mut Vec<Problem>) {
         }
         let count = u32::try_from(container.publish.len()).unwrap_or(u32::MAX);
         first_owner = first_owner.saturating_add(count);
+    }
+    let services = host.ingress.iter().flat_map(|ingress| &ingress.publish);
+    for (publish, owner) in services.zip(first_owner..) {
+        // dockerd listens on the port in both families, so that nobody else takes it.
+        for address in [
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ] {
+            if let Some(ports) = publish.definite_host_ports() {
+                claims.add(address, publish.protocol, ports, owner);
+            }
+        }
     }
     report(host, &claims.conflicts(), problems);
 }
@@ -235,26 +248,35 @@ fn report(host: &Host, conflicts: &[Conflict], problems: &mut Vec<Problem>) {
     if conflicts.is_empty() {
         return;
     }
-    // The number of publishes before each container.
+    // The number of publishes before each container, and before swarm's services.
     let mut before = Vec::with_capacity(host.containers.len());
     let mut count = 0_usize;
     for container in &host.containers {
         before.push(count);
         count += container.publish.len();
     }
+    before.push(count);
     let find = |owner: u32| {
         let owner = usize::try_from(owner).ok()?;
         let index = before
             .partition_point(|first| *first <= owner)
             .checked_sub(1)?;
-        let container = host.containers.get(index)?;
         let at = owner - before.get(index)?;
-        let place = Place::container(index, ContainerField::Publish(at));
-        Some((place, container, container.publish.get(at)?))
+        if let Some(container) = host.containers.get(index) {
+            let place = Place::container(index, ContainerField::Publish(at));
+            return Some((
+                place,
+                Owner::Container(container),
+                container.publish.get(at)?,
+            ));
+        }
+        let place = Place::Ingress(IngressField::Publish(at));
+        let publish = host.ingress.as_ref()?.publish.get(at)?;
+        Some((place, Owner::Swarm, publish))
     };
     for group in conflicts.chunk_by(|a, b| a.later == b.later) {
         let Some(first) = group.first() else { continue };
-        let (Some((place, container, publish)), Some((_, owner, earlier))) =
+        let (Some((place, later_owner, publish)), Some((_, owner, earlier))) =
             (find(first.later), find(first.earlier))
         else {
             continue;
@@ -266,10 +288,11 @@ fn report(host: &Host, conflicts: &[Conflict], problems: &mut Vec<Problem>) {
             IpAddr::V6(address) => format!(" of [{address}]"),
         };
         let what = if ports.count() == 1 { "port" } else { "ports" };
-        let by = if std::ptr::eq(container, owner) {
-            "the same container".to_owned()
-        } else {
-            format!("container `{}`", owner.name)
+        let by = match (later_owner, owner) {
+            (Owner::Container(later), Owner::Container(owner)) if std::ptr::eq(later, owner) => {
+                "the same container".to_owned()
+            }
+            (_, owner) => owner.to_string(),
         };
         let verb = if ports.count() == 1 { "is" } else { "are" };
         let message = format!(
@@ -279,10 +302,26 @@ fn report(host: &Host, conflicts: &[Conflict], problems: &mut Vec<Problem>) {
         let mut problem = Problem::error(place, message).help(advice(publish, earlier));
         for conflict in group {
             if let Some((place, owner, _)) = find(conflict.earlier) {
-                problem = problem.related(place, format!("published here, by `{}`", owner.name));
+                problem = problem.related(place, format!("published here, by {owner}"));
             }
         }
         problems.push(problem);
+    }
+}
+
+/// Who publishes a port.
+#[derive(Clone, Copy)]
+enum Owner<'h> {
+    Container(&'h Container),
+    Swarm,
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(container) => write!(f, "container `{}`", container.name),
+            Self::Swarm => f.write_str("a swarm service"),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use crate::docker::binding::{Binding, bindings};
 use crate::docker::publish::Publish;
 use dockfw_ir::name::IfName;
 
-use crate::host::{Container, Driver, Endpoint, Family, GatewayMode, Host, Network, NetworkFamily};
+use crate::host::{
+    Container, Driver, Endpoint, Family, GatewayMode, Host, Ingress, Network, NetworkFamily,
+};
 
 /// A dual-stack bridge network `10.<number>.0.0/16`.
 pub(crate) fn network(name: &str, number: u8) -> Network {
@@ -61,6 +63,7 @@ pub(crate) fn container(name: &str, endpoints: &[(usize, &str)], publish: &[&str
         name: name.to_owned(),
         endpoints: endpoints.iter().map(endpoint).collect(),
         publish: publish.iter().map(|text| text.parse().unwrap()).collect(),
+        ..Container::default()
     }
 }
 
@@ -90,6 +93,7 @@ fn problems(host: &Host) -> Vec<String> {
             let place = match problem.place {
                 Place::Network { network, field } => format!("network {network} {field:?}"),
                 Place::Container { container, field } => format!("container {container} {field:?}"),
+                Place::Ingress(field) => format!("ingress {field:?}"),
             };
             assert!(!problem.message.ends_with('.'), "{}", problem.message);
             format!("{severity} {place}: {}", problem.message)
@@ -615,4 +619,125 @@ proptest! {
         }
         prop_assert!(check(&host).is_empty());
     }
+}
+
+/// Network `bridge` (10.1.0.0/16) without icc; `client`, linked to `server`.
+fn linked(server: &[&str]) -> Host {
+    let mut bridge = network("bridge", 1);
+    bridge.icc = false;
+    let mut client = container("client", &[(0, "10.1.0.2")], &[]);
+    client.links = vec![1];
+    Host {
+        networks: vec![bridge, network("web", 2)],
+        containers: vec![client, container("server", &[(0, "10.1.0.3")], server)],
+        ..Host::default()
+    }
+}
+
+#[test]
+fn links() {
+    fine(&linked(&["8080:80"]));
+    one(
+        &linked(&[]),
+        "warning container 0 Link(0): the link opens nothing: container `server` exposes no port",
+    );
+    let mut host = linked(&[]);
+    host.networks[0].icc = true;
+    fine(&host);
+    host.containers[0].links = vec![0];
+    one(
+        &host,
+        "error container 0 Link(0): container `client` is linked to itself",
+    );
+    host.containers[0].links = vec![7];
+    one(
+        &host,
+        "error container 0 Link(0): container `client` is linked to a container that is not there",
+    );
+    let mut host = linked(&["8080:80"]);
+    host.containers[1] = container("server", &[(1, "10.2.0.3")], &[]);
+    one(
+        &host,
+        "error container 0 Link(0): container `server` is linked to, but is not in Docker's \
+         default network `bridge`",
+    );
+    host.containers[0].endpoints[0].network = 1;
+    host.containers[0].endpoints[0].ipv4 = Some("10.2.0.2".parse().unwrap());
+    one(
+        &host,
+        "warning container 0 Link(0): the link has no effect on packets: container `client` is \
+         not in Docker's default network `bridge`",
+    );
+}
+
+/// A node of a swarm whose services publish these ports.
+fn node(publish: &[&str]) -> Host {
+    Host {
+        networks: vec![network("docker_gwbridge", 1)],
+        containers: vec![container(
+            "c",
+            &[(0, "10.1.0.3 2001:db8:1::3")],
+            &["9000:80"],
+        )],
+        ingress: Some(Ingress {
+            sandbox: "10.1.0.2".parse().unwrap(),
+            publish: publish.iter().map(|text| text.parse().unwrap()).collect(),
+        }),
+        ..Host::default()
+    }
+}
+
+#[test]
+fn swarm() {
+    fine(&node(&["8080:80", "8443-8444:443-444", "9000:53/udp"]));
+    one(
+        &node(&["8080:80", "9000:80"]),
+        "error ingress Publish(1): host port 9000/tcp is published by container `c` already",
+    );
+    one(
+        &node(&["8080:80", "8080:81"]),
+        "error ingress Publish(1): host port 8080/tcp is published by a swarm service already",
+    );
+    one(
+        &node(&["127.0.0.1:8080:80"]),
+        "error ingress Publish(0): `127.0.0.1:8080:80` names a host address, which a service \
+         cannot choose",
+    );
+    one(
+        &node(&["80"]),
+        "error ingress Publish(0): `80` does not say which host port swarm chose",
+    );
+    let sandbox = |address: &str| {
+        let mut host = node(&[]);
+        host.ingress.as_mut().unwrap().sandbox = address.parse().unwrap();
+        host
+    };
+    one(
+        &sandbox("10.2.0.2"),
+        "error ingress Sandbox: 10.2.0.2 is not in the subnet 10.1.0.0/16 of network \
+         `docker_gwbridge`",
+    );
+    one(
+        &sandbox("10.1.0.3"),
+        "error ingress Sandbox: 10.1.0.3 is the address of container `c` already",
+    );
+    let mut host = node(&[]);
+    host.networks[0].name = "other".to_owned();
+    one(
+        &host,
+        "error ingress Sandbox: the ingress sandbox needs a bridge network `docker_gwbridge`",
+    );
+    let mut host = node(&[]);
+    host.containers.clear();
+    host.networks[0].internal = true;
+    one(
+        &host,
+        "error network 0 Name: network `docker_gwbridge` is internal",
+    );
+    host.networks[0].internal = false;
+    host.networks[0].ipv4 = None;
+    one(
+        &host,
+        "error network 0 Name: network `docker_gwbridge` has no IPv4",
+    );
 }
