@@ -5,10 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result};
 use dockfw_lower::docker::binding::{Binding, for_each_binding};
 use dockfw_lower::docker::publish;
-use dockfw_lower::host::{Driver, GatewayMode, Host, Network};
+use dockfw_lower::host::{self, Driver, GatewayMode, Host, Network};
 use ipnet::IpNet;
 
 use crate::lab::{Attachment, Bridge, Builder, Container, HOST, Lab, Protocol};
+
+/// The node that is swarm's ingress sandbox.
+pub const SANDBOX: &str = "ingress-sbox";
 
 /// Above this many ports a published range gets listeners and proxies at its ends only.
 const LONG_RANGE: u16 = 64;
@@ -16,11 +19,12 @@ const LONG_RANGE: u16 = 64;
 /// Describes the lab of a host: what dockerd does apart from its rules.
 ///
 /// Bridges have their gateway addresses, containers their addresses and default routes.
-/// Without the userland proxy, bridge ports are in hairpin mode and bridges have `route_localnet`.
+/// Without the userland proxy, bridge ports are in hairpin mode and bridges have `route_localnet`;
+/// swarm's gateway bridge always has it. Swarm's ingress sandbox is a container named [`SANDBOX`].
 /// `bridge-nf-call-iptables` is on where dockerd needs it: without the proxy, or with icc off.
 ///
 /// Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/setup_bridgenetfiltering.go`
-/// and `setup_device_linux.go`.
+/// and `setup_device_linux.go`; `daemon/libnetwork/service_linux.go`, `programIngress`.
 pub fn lab(host: &Host) -> Builder {
     lab_with_routes(host, |_| Vec::new())
 }
@@ -46,7 +50,14 @@ pub fn lab_with_routes(host: &Host, routes: impl Fn(&str) -> Vec<(IpNet, IpAddr)
             builder = builder.host_sysctl(&key, "1");
         }
     }
-    for container in &host.containers {
+    if let Some(bridge) = host
+        .mesh()
+        .and_then(|(_, _, network)| network.bridge.as_ref())
+    {
+        let key = format!("net/ipv4/conf/{bridge}/route_localnet");
+        builder = builder.host_sysctl(&key, "1");
+    }
+    for container in host.containers.iter().chain(&sandbox(host)) {
         let attachments = container.endpoints.iter().filter_map(|endpoint| {
             let network = host.networks.get(endpoint.network)?;
             let ipv4 = network.ipv4.zip(endpoint.ipv4);
@@ -66,6 +77,31 @@ pub fn lab_with_routes(host: &Host, routes: impl Fn(&str) -> Vec<(IpNet, IpAddr)
         });
     }
     builder
+}
+
+/// Swarm's ingress sandbox as a container.
+pub fn sandbox(host: &Host) -> Option<host::Container> {
+    let (ingress, network, _) = host.mesh()?;
+    Some(host::Container {
+        name: SANDBOX.to_owned(),
+        endpoints: vec![host::Endpoint {
+            network,
+            ipv4: Some(ingress.sandbox),
+            ipv6: None,
+            gw_priority: 0,
+        }],
+        ..host::Container::default()
+    })
+}
+
+/// The published ports of services, on which the sandbox listens.
+pub fn service_ports(host: &Host) -> impl Iterator<Item = (Protocol, u16)> {
+    let services = host.mesh().into_iter().flat_map(|(of, ..)| &of.publish);
+    services.flat_map(|publish| {
+        let ports = publish.host_ports.into_iter();
+        let ports = ports.flat_map(|ports| ports.first()..=ports.last());
+        ports.filter_map(|port| Some((protocol(publish.protocol)?, port)))
+    })
 }
 
 fn bridges(host: &Host) -> impl Iterator<Item = &Network> {
@@ -100,7 +136,8 @@ pub fn gateways(network: &Network) -> Vec<IpNet> {
 }
 
 /// Starts a listener for every published port in its container, and with the userland proxy a
-/// stand-in for docker-proxy on the host.
+/// stand-in for docker-proxy on the host; and in swarm's sandbox one for every published port of a
+/// service.
 ///
 /// SCTP is left out: this is for kernels without SCTP sockets too.
 ///
@@ -108,6 +145,9 @@ pub fn gateways(network: &Network) -> Vec<IpNet> {
 ///
 /// When a socket cannot be opened.
 pub fn start(lab: &Lab, host: &Host) -> Result<()> {
+    for (protocol, port) in service_ports(host) {
+        lab.listen(SANDBOX, protocol, port)?;
+    }
     let mut bindings = Vec::new();
     for_each_binding(host, |binding| bindings.push(binding));
     let mut listening = Vec::new();

@@ -141,3 +141,93 @@ fn a_packet_costs_the_same_for_any_number_of_ports_and_networks() {
         }
     }
 }
+
+/// Published ports of services, and a server on the default bridge without icc that exposes as
+/// many ports to each of its clients.
+fn swarm_policy(services: usize, clients: usize) -> String {
+    let mut text = String::from(
+        "version = 1\n[daemon]\nicc = false\n\
+         [[network]]\nname = \"bridge\"\nsubnets = [\"10.0.0.0/16\"]\n\
+         [[network]]\nname = \"docker_gwbridge\"\nbridge = \"docker_gwbridge\"\n\
+         subnets = [\"10.1.0.0/16\"]\n\
+         [swarm]\ningress-sandbox = \"10.1.0.2\"\npublish = [",
+    );
+    for port in 0..services {
+        let _ = write!(text, "\"{}:80\",", 10_000 + port);
+    }
+    text.push_str("]\n[[container]]\nname = \"server\"\nnetworks.bridge = [\"10.0.0.2\"]\n");
+    let _ = writeln!(text, "expose = [\"1000-{}\"]", 999 + services);
+    for client in 0..clients {
+        let _ = write!(
+            text,
+            "[[container]]\nname = \"client{client}\"\nnetworks.bridge = [\"10.0.1.{}\"]\n\
+             links = [\"server\"]\n",
+            client + 1
+        );
+    }
+    text
+}
+
+/// The costs of the first packet to the last service from outside, of a linked client's packet to
+/// the last exposed port and its answer, and of a packet between containers that are not linked.
+fn swarm_costs(services: usize, clients: usize) -> [Cost; 4] {
+    let source = Source {
+        name: "cost".to_owned(),
+        bytes: swarm_policy(services, clients).into_bytes(),
+    };
+    let ruleset = verify(lower(&parse(vec![source]).unwrap().host)).unwrap();
+    let evaluator = Evaluator::new(&ruleset);
+    let interface = |name: &str, address: &str| Interface {
+        name: name.to_owned(),
+        addresses: vec![address.parse().unwrap()],
+    };
+    let host = Host {
+        interfaces: vec![
+            interface("eth0", "192.0.2.1/24"),
+            interface("docker0", "10.0.0.1/16"),
+            interface("docker_gwbridge", "10.1.0.1/16"),
+        ],
+        routes: Vec::new(),
+    };
+    let packet = |from: &str, source: &str, destination: &str, ports| Packet {
+        ports: Some(ports),
+        ..Packet::new(
+            From::Interface(from.to_owned()),
+            source.parse().unwrap(),
+            destination.parse().unwrap(),
+            6,
+        )
+    };
+    let bridged = |source: &str, destination: &str, ports| Packet {
+        to: Some("docker0".to_owned()),
+        ..packet("docker0", source, destination, ports)
+    };
+    let count = u16::try_from(services).unwrap();
+    let client = format!("10.0.1.{clients}");
+    let cost = |packet: &Packet, passes: bool| {
+        let outcome = evaluator.eval(&host, packet);
+        let forwarded = matches!(outcome.verdict, Verdict::Forwarded { .. });
+        assert_eq!(forwarded, passes, "{outcome:?}");
+        outcome.cost
+    };
+    let service = packet("eth0", "192.0.2.9", "192.0.2.1", (40_000, 9_999 + count));
+    let exposed = 999 + count;
+    [
+        cost(&service, true),
+        cost(&bridged(&client, "10.0.0.2", (40_000, exposed)), true),
+        cost(&bridged("10.0.0.2", &client, (exposed, 40_000)), true),
+        cost(&bridged("10.0.0.2", &client, (40_000, exposed)), false),
+    ]
+}
+
+#[test]
+fn a_packet_costs_the_same_for_any_number_of_services_and_links() {
+    let least = swarm_costs(1, 1);
+    for (services, clients) in [(100, 1), (1, 100), (100, 100), (5_000, 5)] {
+        let found = swarm_costs(services, clients);
+        assert_eq!(found, least, "{services} services, {clients} links");
+    }
+    for cost in least {
+        assert!(cost.rules <= 60 && cost.lookups <= 40, "{cost:?}");
+    }
+}

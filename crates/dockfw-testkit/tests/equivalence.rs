@@ -98,8 +98,8 @@ fn two(daemon: &str, first: &str, second: &str) -> String {
     )
 }
 
-/// Docker does one thing, we do another, and exactly this entry says so.
-fn shows(entry: Divergence, policy: &str, packet: &str, docker: &str, ours: &str) {
+/// Docker does one thing, we do another, and this entry says so.
+fn says(entry: Divergence, policy: &str, packet: &str, docker: &str, ours: &str) -> (Case, Packet) {
     let case = Case::new(read(policy));
     let judge = case.judge();
     let packet: Packet = toml::from_str(packet).unwrap();
@@ -110,16 +110,25 @@ fn shows(entry: Divergence, policy: &str, packet: &str, docker: &str, ours: &str
     assert_eq!(seen, BTreeSet::from([entry]), "{judgement:?}\n{trails}");
     let (docker_end, our_end) = (&judgement.docker, &judgement.ours);
     assert!(entry.explains(&judge, &packet, docker_end, our_end));
-    let others = Divergence::ALL.into_iter().filter(|other| *other != entry);
-    for other in others {
-        assert!(
-            !other.explains(&judge, &packet, docker_end, our_end),
-            "{other:?}"
-        );
-    }
     let end = |of| format!("{of:?}");
     assert!(end(docker_end).contains(docker), "{docker_end:?}");
     assert!(end(our_end).contains(ours), "{our_end:?}");
+    drop(judge);
+    (case, packet)
+}
+
+/// Docker does one thing, we do another, and exactly this entry says so.
+fn shows(entry: Divergence, policy: &str, packet: &str, docker: &str, ours: &str) {
+    let (case, packet) = says(entry, policy, packet, docker, ours);
+    let judge = case.judge();
+    let judgement = judge.judge(&packet);
+    let others = Divergence::ALL.into_iter().filter(|other| *other != entry);
+    for other in others {
+        assert!(
+            !other.explains(&judge, &packet, &judgement.docker, &judgement.ours),
+            "{other:?}"
+        );
+    }
 }
 
 const WEB: &str = "subnets = [\"172.18.0.0/16\", \"2001:db8:1::/64\"]";
@@ -256,4 +265,60 @@ fn entry_9_the_order_of_networks_and_the_source_address() {
         "source: 192.0.2.77",
         "source: 172.18.0.1",
     );
+}
+
+/// A swarm with port 8080 published, and a container whose port 8080 is not; `more` is another
+/// network's options.
+fn swarm(more: &str) -> String {
+    format!(
+        "version = 1\n[swarm]\ningress-sandbox = \"172.19.0.2\"\npublish = [\"8080:80\"]\n\
+         [[network]]\nname = \"docker_gwbridge\"\nbridge = \"docker_gwbridge\"\n\
+         subnets = [\"172.19.0.0/16\"]\n\
+         options = {{ \"com.docker.network.bridge.enable_icc\" = \"false\" }}\n\
+         [[network]]\nname = \"a\"\nbridge = \"br-a\"\nsubnets = [\"172.18.0.0/16\"]\n{more}\n\
+         [[network]]\nname = \"b\"\nbridge = \"br-b\"\nsubnets = [\"172.20.0.0/16\"]\n\
+         [[container]]\nname = \"c\"\nnetworks.a = [\"172.18.0.2\"]\n"
+    )
+}
+
+/// To and from the ports of a service, as a packet without a connection.
+fn from_to(from: &str, source: &str, destination: &str) -> String {
+    format!(
+        "from = \"{from}\"\nsource = \"{source}\"\ndestination = \"{destination}\"\n\
+         protocol = 6\nports = [40000, 8080]\nstate = \"new\"\n"
+    )
+}
+
+#[test]
+fn entry_10_a_service_and_the_same_port_of_a_container() {
+    shows(
+        Divergence::MeshAnywhere,
+        &swarm(""),
+        &from_to("br-b", "172.20.0.2", "172.18.0.3"),
+        "Forwarded(\"br-a\")",
+        "Dropped",
+    );
+}
+
+#[test]
+fn entry_10_a_service_and_an_internal_network() {
+    for (from, source, destination, docker) in [
+        ("br-b", "172.20.0.2", "172.18.0.2", "Forwarded(\"br-a\")"),
+        ("br-a", "172.18.0.2", "203.0.113.9", "Forwarded(\"eth0\")"),
+        (
+            "br-a",
+            "172.18.0.2",
+            "172.18.0.1",
+            "Forwarded(\"docker_gwbridge\")",
+        ),
+    ] {
+        // Entry 5 would say so too: nothing enters or leaves an internal network.
+        says(
+            Divergence::MeshAnywhere,
+            &swarm("internal = true"),
+            &from_to(from, source, destination),
+            docker,
+            "Dropped",
+        );
+    }
 }

@@ -10,6 +10,8 @@ use super::packet::{Flow, ICMP, ICMPV6, Outcome, Packet, State};
 use super::rng::Rng;
 use super::world::{EXTERNAL, LOOPBACK, TRUSTED, World, bridge_of, subnets};
 
+mod feature;
+
 /// What there is to aim at.
 #[derive(Debug)]
 pub struct Aim {
@@ -26,6 +28,8 @@ pub struct Aim {
     published: Vec<(u8, Option<IpAddr>, u16, bool)>,
     /// Open ports of containers.
     open: Vec<(u8, IpAddr, u16)>,
+    /// Legacy links.
+    links: Vec<feature::LinkAim>,
     ports: Vec<u16>,
     marks: Vec<u32>,
 }
@@ -46,6 +50,7 @@ impl Aim {
             others: [Vec::new(), Vec::new()],
             published: Vec::new(),
             open: Vec::new(),
+            links: Vec::new(),
             ports: vec![1, 80, 40_000, 65_535],
             marks: vec![0, 0, 0, 1],
         };
@@ -71,6 +76,8 @@ impl Aim {
             }
         }
         aim.ports_of(host);
+        aim.mesh_of(host);
+        aim.links_of(host);
         if let Some(fwmark) = host.daemon.bridge_accept_fwmark {
             let (mark, bits) = (fwmark.mark, fwmark.mask);
             let near = [
@@ -120,15 +127,6 @@ impl Aim {
     }
 
     fn ports_of(&mut self, host: &Host) {
-        let ends = |range: PortRange| {
-            let mut ports = vec![range.first(), range.last()];
-            ports.extend(range.first().checked_sub(1).filter(|port| *port > 0));
-            ports.extend(range.last().checked_add(1));
-            if range.count() > 2 {
-                ports.push(range.first() + range.count() / 2);
-            }
-            ports
-        };
         for binding in bindings(host) {
             let protocol = binding.protocol.number();
             let ipv6 = binding.container_address.is_ipv6();
@@ -172,6 +170,8 @@ impl Aim {
             flow: None,
         };
         self.bridge(rng, &mut packet);
+        self.link(rng, &mut packet);
+        self.mirrored(rng, &mut packet);
         packet
     }
 
@@ -350,6 +350,17 @@ impl Aim {
             ..packet.clone()
         }
     }
+}
+
+/// Ports at the ends of a range, on both sides of each, and in its middle.
+fn ends(range: PortRange) -> Vec<u16> {
+    let mut ports = vec![range.first(), range.last()];
+    ports.extend(range.first().checked_sub(1).filter(|port| *port > 0));
+    ports.extend(range.last().checked_add(1));
+    if range.count() > 2 {
+        ports.push(range.first() + range.count() / 2);
+    }
+    ports
 }
 
 fn before(address: IpAddr) -> IpAddr {

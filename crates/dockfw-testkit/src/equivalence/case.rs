@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 
 use dockfw_iptables::eval as docker;
+use dockfw_iptables::{Program, TableName, Target};
 use dockfw_ir::eval as ours;
 use dockfw_ir::verify::{VerifyError, verify};
 use dockfw_ir::{Ruleset, Verified};
@@ -22,6 +23,8 @@ pub struct Alternative {
     pub direct: bool,
     /// Without the accept of marked packets.
     pub unmarked: bool,
+    /// Without the accepts of swarm's published ports.
+    pub no_mesh: bool,
     /// With this network made last.
     pub last: Option<usize>,
 }
@@ -53,7 +56,7 @@ impl Case {
     /// When the verifier refuses the ruleset.
     pub fn with_ruleset(host: Host, ruleset: Ruleset) -> Result<Self, VerifyError> {
         let world = World::new(&host);
-        let alternatives = 4 * (host.networks.len() + 1);
+        let alternatives = 8 * (host.networks.len() + 1);
         Ok(Self {
             ruleset: verify(ruleset)?,
             references: (0..alternatives).map(|_| OnceCell::new()).collect(),
@@ -74,14 +77,21 @@ impl Case {
     }
 
     fn reference(&self, alternative: Alternative) -> &Reference {
-        self.references[alternative.index()].get_or_init(|| reference(&alternative.of(&self.host)))
+        self.references[alternative.index()].get_or_init(|| {
+            let mut reference = reference(&alternative.of(&self.host));
+            if alternative.no_mesh {
+                forget_mesh(&mut reference.ipv4);
+            }
+            reference
+        })
     }
 }
 
 impl Alternative {
     fn index(self) -> usize {
         let last = self.last.map_or(0, |last| last + 1);
-        usize::from(self.direct) + 2 * usize::from(self.unmarked) + 4 * last
+        let flags = [self.direct, self.unmarked, self.no_mesh].map(usize::from);
+        flags[0] + 2 * flags[1] + 4 * flags[2] + 8 * last
     }
 
     fn of(self, host: &Host) -> Host {
@@ -103,6 +113,22 @@ impl Alternative {
             }
         }
         host
+    }
+}
+
+/// Takes the accepts of published ports of services out of the filter table.
+fn forget_mesh(program: &mut Program) {
+    let filter = program.table_mut(TableName::Filter);
+    let Some(chain) = filter.chain_mut("DOCKER-INGRESS") else {
+        return;
+    };
+    let accepts: Vec<_> = chain
+        .rules()
+        .filter(|rule| rule.target != Some(Target::Return))
+        .cloned()
+        .collect();
+    for rule in &accepts {
+        chain.delete(rule);
     }
 }
 

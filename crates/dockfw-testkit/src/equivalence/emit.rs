@@ -12,7 +12,18 @@ use super::packet::{Packet, State, Tuple};
 /// A policy file that reads back as the same host.
 pub fn policy(host: &Host) -> String {
     let mut text = String::from("version = 1\n");
+    if host.wsl2_mirrored {
+        text += "\n[host]\nwsl2-mirrored = true\n";
+    }
     daemon(&mut text, &host.daemon);
+    if let Some(ingress) = &host.ingress {
+        let sandbox = quoted(&ingress.sandbox.to_string());
+        let publish = list(&ingress.publish);
+        let _ = writeln!(
+            text,
+            "\n[swarm]\ningress-sandbox = {sandbox}\npublish = {publish}"
+        );
+    }
     for of in &host.networks {
         network(&mut text, of);
     }
@@ -230,5 +241,12 @@ fn container(text: &mut String, of: &Container, host: &Host) {
     }
     if !of.publish.is_empty() {
         let _ = writeln!(text, "publish = {}", list(&of.publish));
+    }
+    if !of.expose.is_empty() {
+        let _ = writeln!(text, "expose = {}", list(&of.expose));
+    }
+    if !of.links.is_empty() {
+        let servers = of.links.iter().map(|server| &host.containers[*server].name);
+        let _ = writeln!(text, "links = {}", list(servers));
     }
 }

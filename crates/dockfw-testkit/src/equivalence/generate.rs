@@ -3,18 +3,22 @@
 //! A host is put together part by part; a part that dockerd would refuse is left out again, so that
 //! what remains is dense with ports and addresses that lie beside each other.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dockfw_ir::name::IfName;
 use dockfw_lower::docker::check::{Severity, check};
 use dockfw_lower::docker::publish::{PortRange, Protocol, Publish};
 use dockfw_lower::host::{
-    Container, Daemon, Driver, Endpoint, Fwmark, GatewayMode, Host, Network, NetworkFamily,
+    Container, DEFAULT_BRIDGE, DOCKER_GWBRIDGE, Daemon, Driver, Endpoint, Fwmark, GatewayMode,
+    Host, Network, NetworkFamily,
 };
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::rng::Rng;
 use super::world::{first_ipv4, first_ipv6};
+
+mod feature;
+mod neighbour;
 
 const NAMES: [&str; 7] = ["web", "db", "bridge", "Zed", "alpha", "n.1", "back end"];
 const DEVICES: [&str; 8] = [
@@ -75,15 +79,28 @@ impl Generator {
     pub fn host(&mut self) -> Host {
         let mut host = Host {
             daemon: self.daemon(),
+            wsl2_mirrored: self.rng.chance(20),
             ..Host::default()
         };
         let mut names = NAMES.to_vec();
         let mut devices = DEVICES.to_vec();
         self.rng.shuffle(&mut names);
         self.rng.shuffle(&mut devices);
+        let has_mesh = self.rng.chance(30);
+        if has_mesh {
+            let place = self.rng.below(3);
+            names[place] = DOCKER_GWBRIDGE;
+            if self.rng.chance(85) {
+                devices[place] = DOCKER_GWBRIDGE;
+            }
+        }
         for index in 0..=self.rng.below(5) {
-            let network = self.network(names[index], devices[index]);
+            let mut network = self.network(names[index], devices[index]);
+            feature::settle(&mut self.rng, &mut network);
             self.keep(&mut host, |host| host.networks.push(network));
+        }
+        if let Some(ingress) = feature::ingress(&mut self.rng, &host).filter(|_| has_mesh) {
+            self.keep(&mut host, |host| host.ingress = Some(ingress));
         }
         for index in 0..self.rng.below(6) {
             let container = self.container(&host, index);
@@ -101,7 +118,23 @@ impl Generator {
                 }
             }
         }
+        self.links(&mut host);
         host
+    }
+
+    /// Links between containers of the default bridge, most of them with something to link to.
+    fn links(&mut self, host: &mut Host) {
+        let linkable = feature::linkable(host);
+        for (client, _) in &linkable {
+            host.containers[*client].expose = feature::exposed(&mut self.rng);
+        }
+        for (client, _) in &linkable {
+            for (server, _) in &linkable {
+                if client != server && self.rng.chance(35) {
+                    self.keep(host, |host| host.containers[*client].links.push(*server));
+                }
+            }
+        }
     }
 
     fn keep(&mut self, host: &mut Host, change: impl FnOnce(&mut Host)) -> bool {
@@ -141,7 +174,11 @@ impl Generator {
 
     fn network(&mut self, name: &str, device: &str) -> Network {
         let rng = &mut self.rng;
-        let driver = *rng.weighted(&[(19, Driver::Bridge), (1, Driver::Macvlan)]);
+        let driver = *rng.weighted(&[
+            (38, Driver::Bridge),
+            (2, Driver::Macvlan),
+            (1, Driver::Overlay),
+        ]);
         let internal = rng.chance(20);
         let (has4, has6) =
             *rng.weighted(&[(35, (true, false)), (20, (false, true)), (45, (true, true))]);
@@ -210,6 +247,14 @@ impl Generator {
         let rng = &mut self.rng;
         let mut networks: Vec<usize> = (0..host.networks.len()).collect();
         rng.shuffle(&mut networks);
+        let is_default = |place: &usize| host.networks[*place].name == DEFAULT_BRIDGE;
+        if let Some(place) = networks
+            .iter()
+            .position(is_default)
+            .filter(|_| rng.chance(35))
+        {
+            networks.swap(0, place);
+        }
         networks.truncate(*rng.weighted(&[(65, 1), (25, 2), (10, 3)]));
         let endpoints = networks.into_iter().map(|place| {
             let network = &host.networks[place];
@@ -230,13 +275,14 @@ impl Generator {
             name: format!("c{index}"),
             endpoints: endpoints.collect(),
             publish: Vec::new(),
+            ..Container::default()
         }
     }
 
     fn publish(&mut self, last: Option<Publish>) -> Publish {
         let rng = &mut self.rng;
         if let Some(publish) = last.filter(|_| rng.chance(30)) {
-            return neighbour(rng, publish);
+            return neighbour::of(rng, publish);
         }
         let hosts: [(usize, Option<&str>); 11] = [
             (45, None),
@@ -319,42 +365,4 @@ fn address6(rng: &mut Rng, subnet: Ipv6Net) -> Ipv6Addr {
 
 fn range(first: u16, length: u16) -> PortRange {
     PortRange::new(first, first.saturating_add(length - 1)).unwrap()
-}
-
-/// A publish that has something to do with the one before: the next ports, the same container
-/// port, the same ports of another protocol or on another host address.
-fn neighbour(rng: &mut Rng, mut publish: Publish) -> Publish {
-    let after = |range: PortRange| {
-        let first = range.last().checked_add(1)?;
-        PortRange::new(first, first.checked_add(range.count() - 1)?)
-    };
-    let host_ports = publish.host_ports.unwrap();
-    match rng.below(4) {
-        0 | 1 => {
-            let next = after(host_ports).zip(after(publish.container_ports));
-            if let Some((host_ports, container_ports)) = next {
-                publish.host_ports = Some(host_ports);
-                if rng.chance(70) {
-                    publish.container_ports = container_ports;
-                }
-            }
-        }
-        2 => {
-            publish.protocol = match publish.protocol {
-                Protocol::Tcp => Protocol::Udp,
-                Protocol::Udp => Protocol::Sctp,
-                Protocol::Sctp => Protocol::Tcp,
-            };
-        }
-        _ => {
-            let addresses: [IpAddr; 4] = [
-                Ipv4Addr::LOCALHOST.into(),
-                Ipv6Addr::LOCALHOST.into(),
-                Ipv4Addr::new(192, 0, 2, 1).into(),
-                Ipv4Addr::new(198, 51, 100, 1).into(),
-            ];
-            publish.host = Some(*rng.pick(&addresses));
-        }
-    }
-    publish
 }

@@ -31,11 +31,13 @@ pub enum Divergence {
     PolicyFamily,
     /// 9: the order of networks decides between two rules for the source address.
     SourceOrder,
+    /// 10: a service's published port is accepted wherever a packet goes.
+    MeshAnywhere,
 }
 
 impl Divergence {
     /// Every entry, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::InternalLeak,
         Self::StatelessDrop,
         Self::RemoteLoopback,
@@ -45,12 +47,14 @@ impl Divergence {
         Self::PolicyOwner,
         Self::PolicyFamily,
         Self::SourceOrder,
+        Self::MeshAnywhere,
     ];
 
     /// The order in which entries apply to one packet: those that ask Docker's rules again come
     /// before those that drop.
-    const IN_ORDER: [Self; 7] = [
+    const IN_ORDER: [Self; 8] = [
         Self::StatelessDrop,
+        Self::MeshAnywhere,
         Self::MarkAnywhere,
         Self::SourceOrder,
         Self::RemoteLoopback,
@@ -71,6 +75,7 @@ impl Divergence {
             Self::PolicyOwner => 7,
             Self::PolicyFamily => 8,
             Self::SourceOrder => 9,
+            Self::MeshAnywhere => 10,
         }
     }
 
@@ -137,6 +142,14 @@ impl Divergence {
                     return None;
                 }
                 view.last = Some(place);
+                Some(judge.docker(packet, *view))
+            }
+            Self::MeshAnywhere => {
+                let passes = passes?;
+                if host.mesh().is_none() || is_for_service(host, &passes, packet, outcome) {
+                    return None;
+                }
+                view.no_mesh = true;
                 Some(judge.docker(packet, *view))
             }
             Self::RemoteLoopback => {
@@ -235,6 +248,24 @@ impl<'h> Passage<'h> {
 fn network_of<'h>(host: &'h Host, device: &str) -> Option<(usize, &'h Network)> {
     let mut networks = host.networks.iter().enumerate();
     networks.find(|(_, network)| bridge_of(network) == Some(device))
+}
+
+/// Whether a packet goes to swarm's sandbox for a published port, and may.
+fn is_for_service(host: &Host, passes: &Passage<'_>, packet: &Packet, outcome: &Outcome) -> bool {
+    let Some((ingress, _, gateway)) = host.mesh() else {
+        return false;
+    };
+    let confined = !passes.bridged && passes.from.is_some_and(|from| from.internal);
+    let to_sandbox = outcome.forwarded_to() == bridge_of(gateway)
+        && outcome.destination == IpAddr::V4(ingress.sandbox);
+    let (Some((_, port)), false, true) = (outcome.ports, confined, to_sandbox) else {
+        return false;
+    };
+    ingress.publish.iter().any(|publish| {
+        let published = publish.definite_host_ports();
+        publish.protocol.number() == packet.protocol
+            && published.is_some_and(|ports| (ports.first()..=ports.last()).contains(&port))
+    })
 }
 
 fn has_family(network: &Network, packet: &Packet) -> bool {

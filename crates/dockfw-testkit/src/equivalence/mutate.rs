@@ -12,6 +12,8 @@ use dockfw_ir::value::Value;
 
 use super::rng::Rng;
 
+mod feature;
+
 /// A mutation.
 pub struct Mutation {
     /// What it does, in a few words.
@@ -74,6 +76,21 @@ pub const ALL: &[Mutation] = &[
     Mutation { name: "direct access guarded in every ct state", apply: guard_every_state },
     Mutation { name: "direct access guarded in ct state new only", apply: guard_new_only },
     Mutation { name: "a dispatch leads to another network", apply: other_network },
+    Mutation { name: "lose the accept of what linked clients send", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("LINK: to")) },
+    Mutation { name: "lose the accept of what linked servers answer", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("LINK: back")) },
+    Mutation { name: "links and their answers swapped", apply: feature::swap_link_directions },
+    Mutation { name: "a linked port less", apply: |r, g| remove_element(r, g, |set| set.name.as_str() == "links") },
+    Mutation { name: "an answering port less", apply: |r, g| remove_element(r, g, |set| set.name.as_str() == "link-answers") },
+    Mutation { name: "lose the masquerade to services", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("MASQUERADE FROM HOST: to swarm")) },
+    Mutation { name: "lose the accept of services", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("DOCKER-INGRESS: ")) },
+    Mutation { name: "services accepted at any address of their bridge", apply: feature::ignore_sandbox },
+    Mutation { name: "services accepted by any bridge", apply: feature::ignore_gateway_bridge },
+    Mutation { name: "lose a jump to the services' ports", apply: |r, g| remove_rule(r, g, |_, rule| jumps_to(rule, "DOCKER-INGRESS-NAT")) },
+    Mutation { name: "services after docker-proxy and published ports", apply: feature::services_last },
+    Mutation { name: "a service's port less", apply: |r, g| remove_element(r, g, |set| named(set, "ingress-ports")) },
+    Mutation { name: "the sandbox open to direct access", apply: feature::expose_sandbox },
+    Mutation { name: "lose what Windows may send to loopback", apply: feature::forget_windows },
+    Mutation { name: "lose docker-proxy for Windows", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("WSL2: ")) },
 ];
 
 fn comment(rule: &Rule) -> &str {

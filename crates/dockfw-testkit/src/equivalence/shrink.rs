@@ -60,6 +60,12 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
     };
     if let Some(at) = is_now(host.containers.len()) {
         host.containers.remove(at);
+        for container in &mut host.containers {
+            container.links.retain(|server| *server != at);
+            for server in &mut container.links {
+                *server -= usize::from(*server > at);
+            }
+        }
         return Some(host);
     }
     if let Some(at) = is_now(host.networks.len()) {
@@ -80,9 +86,8 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
         }
         if let Some(at) = is_now(container.publish.len()) {
             let publish = &mut container.publish[at];
-            let first = |of: PortRange| PortRange::new(of.first(), of.first()).unwrap();
-            publish.host_ports = publish.host_ports.map(first);
-            publish.container_ports = first(publish.container_ports);
+            publish.host_ports = publish.host_ports.map(one_port);
+            publish.container_ports = one_port(publish.container_ports);
             return Some(host);
         }
         if let Some(at) = is_now(container.publish.len()) {
@@ -97,12 +102,37 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
             container.endpoints[at].gw_priority = 0;
             return Some(host);
         }
+        if let Some(at) = is_now(container.links.len()) {
+            container.links.remove(at);
+            return Some(host);
+        }
+        if let Some(at) = is_now(container.expose.len()) {
+            container.expose.remove(at);
+            return Some(host);
+        }
+        if let Some(at) = is_now(container.expose.len()) {
+            let exposed = &mut container.expose[at];
+            exposed.ports = one_port(exposed.ports);
+            return Some(host);
+        }
+    }
+    if let Some(ingress) = &mut host.ingress {
+        if let Some(at) = is_now(ingress.publish.len()) {
+            ingress.publish.remove(at);
+            return Some(host);
+        }
+        if let Some(at) = is_now(ingress.publish.len()) {
+            let publish = &mut ingress.publish[at];
+            publish.host_ports = publish.host_ports.map(one_port);
+            publish.container_ports = one_port(publish.container_ports);
+            return Some(host);
+        }
     }
     if let Some(at) = is_now(host.networks.len() * NETWORK_STEPS) {
         smaller_network(&mut host, at / NETWORK_STEPS, at % NETWORK_STEPS);
         return Some(host);
     }
-    let at = is_now(5)?;
+    let at = is_now(7)?;
     let daemon = &mut host.daemon;
     let standard = Daemon::default();
     match at {
@@ -110,9 +140,16 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
         1 => daemon.allow_direct_routing = standard.allow_direct_routing,
         2 => daemon.ip_forward = standard.ip_forward,
         3 => daemon.ip_forward_no_drop = standard.ip_forward_no_drop,
-        _ => daemon.bridge_accept_fwmark = None,
+        4 => daemon.bridge_accept_fwmark = None,
+        5 => host.ingress = None,
+        _ => host.wsl2_mirrored = false,
     }
     Some(host)
+}
+
+/// The first port of a range.
+fn one_port(of: PortRange) -> PortRange {
+    PortRange::new(of.first(), of.first()).unwrap()
 }
 
 const NETWORK_STEPS: usize = 13;

@@ -15,6 +15,8 @@ pub const EXTERNAL: &str = "eth0";
 pub const TRUSTED: &str = "eth1";
 /// The loopback interface.
 pub const LOOPBACK: &str = "lo";
+/// The interface by which Windows reaches WSL2 in mirrored mode.
+pub const MIRRORED: &str = "loopback0";
 
 /// An interface with its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct World {
 impl World {
     /// The machine of a host.
     ///
-    /// Two network cards, loopback, and the bridges as dockerd makes them: with the gateway's
+    /// Two network cards, loopback, that of WSL2 where there is one, and the bridges as dockerd makes them: with the gateway's
     /// address, and `fe80::1` where there is IPv6. Default routes lead to the first card.
     /// A bridge whose network lacks a family gets a route of that family all the same, as an
     /// operator may set one by hand; otherwise no packet of the family would ever be sent there.
@@ -60,6 +62,9 @@ impl World {
                 ("::/0".parse().unwrap(), EXTERNAL.to_owned()),
             ],
         };
+        if host.wsl2_mirrored {
+            world.interfaces.push(interface(MIRRORED, &[]));
+        }
         for network in &host.networks {
             let Some(device) = bridge_of(network) else {
                 continue;

@@ -10,9 +10,9 @@ use dockfw_lower::reference::{Reference, reference};
 use dockfw_netlink::{Batch, Executor, Expect};
 
 use super::model::ruleset;
-use super::place::{Place, UPLINK};
+use super::place::{Place, UPLINK, remotes};
 use super::{Expected, Packet, Question, Scenario, Seen};
-use crate::docker_host::{lab_with_routes, on_host, start};
+use crate::docker_host::{SANDBOX, lab_with_routes, on_host, start};
 use crate::lab::{Forged, HOST, Lab, Outcome, Probe, Protocol};
 
 /// How long a probe waits.
@@ -84,6 +84,9 @@ impl Scenario {
     fn lab(&self) -> Result<Lab> {
         let place = Place::new(&self.host, &self.setup);
         let mut builder = lab_with_routes(&self.host, |name| place.extra_routes(name));
+        for remote in remotes(&self.host) {
+            builder = builder.remote(remote);
+        }
         for (interface, addresses) in &self.setup.addresses {
             for address in addresses {
                 builder = builder.host_address(interface, &address.to_string());
@@ -118,7 +121,11 @@ impl Scenario {
         let payload = format!("forged-{index}");
         lab.send_forged(&Forged::new(source, to, &payload).sent_by(&question.from, "eth0"))?;
         let mut nodes: Vec<&str> = self.host.containers.iter().map(|of| &*of.name).collect();
-        nodes.push(HOST);
+        nodes.extend(
+            [SANDBOX, HOST]
+                .iter()
+                .skip(usize::from(self.host.mesh().is_none())),
+        );
         for node in nodes {
             if !lab.received(node, &payload).is_empty() {
                 let node = node.to_owned();

@@ -9,20 +9,25 @@ use dockfw_lower::host::{Container, Driver, Host, Network};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::table::Setup;
-use crate::docker_host::{gateways, has_bridge_netfilter};
+use crate::docker_host::{SANDBOX, gateways, has_bridge_netfilter, sandbox, service_ports};
 use crate::lab::{HOST, Protocol, Remote};
 
 /// The node on the other side of eth0.
 pub const REMOTE: &str = "remote";
 /// The interface towards it.
 pub const UPLINK: &str = "eth0";
+/// The node behind WSL2's interface `loopback0`, in mirrored mode.
+pub const WINDOWS: &str = "windows";
 
 /// A scenario's network.
 #[derive(Debug)]
 pub struct Place<'s> {
     host: &'s Host,
     setup: &'s Setup,
-    link: Remote,
+    /// The containers, and swarm's sandbox.
+    nodes: Vec<Container>,
+    /// Machines on other links of the host.
+    remotes: Vec<Remote>,
 }
 
 /// How a packet of a node gets to somebody.
@@ -43,8 +48,14 @@ pub(super) enum Way {
 impl<'s> Place<'s> {
     /// The place of a policy and a setup.
     pub fn new(host: &'s Host, setup: &'s Setup) -> Self {
-        let link = Remote::default();
-        Self { host, setup, link }
+        let mut nodes = host.containers.clone();
+        nodes.extend(sandbox(host));
+        Self {
+            host,
+            setup,
+            nodes,
+            remotes: remotes(host),
+        }
     }
 
     /// The addresses behind a name, IPv4 before IPv6: `host` and `remote` on their link,
@@ -52,10 +63,11 @@ impl<'s> Place<'s> {
     pub(super) fn addresses(&self, name: &str) -> Result<Vec<IpAddr>> {
         let plain = |nets: &[IpNet]| nets.iter().map(IpNet::addr).collect();
         if name == HOST {
-            return Ok(plain(&self.link.host_addresses));
+            let uplink = self.remotes.first().context("no uplink")?;
+            return Ok(plain(&uplink.host_addresses));
         }
-        if name == REMOTE {
-            return Ok(plain(&self.link.addresses));
+        if let Some(remote) = self.remote(name) {
+            return Ok(plain(&remote.addresses));
         }
         if let Some(network) = name.strip_prefix("gw-") {
             let network = self.host.networks.iter().find(|of| of.name == network);
@@ -71,12 +83,19 @@ impl<'s> Place<'s> {
         Ok(plain(&all.map(|(_, net)| net).collect::<Vec<_>>()))
     }
 
-    fn container(&self, name: &str) -> Option<&'s Container> {
-        self.host.containers.iter().find(|of| of.name == name)
+    fn container(&self, name: &str) -> Option<&Container> {
+        self.nodes.iter().find(|of| of.name == name)
+    }
+
+    fn remote(&self, name: &str) -> Option<&Remote> {
+        self.remotes.iter().find(|of| of.name == name)
     }
 
     /// A container's networks with its addresses there.
-    fn endpoints(&self, of: &'s Container) -> impl Iterator<Item = (&'s Network, IpNet)> {
+    fn endpoints<'a>(
+        &self,
+        of: &'a Container,
+    ) -> impl Iterator<Item = (&'s Network, IpNet)> + use<'a, 's> {
         let networks = &self.host.networks;
         of.endpoints.iter().flat_map(|endpoint| {
             let network = networks.get(endpoint.network);
@@ -96,7 +115,8 @@ impl<'s> Place<'s> {
 
     /// The host's interfaces with their addresses, without lo.
     pub(super) fn interfaces(&self) -> Vec<(String, Vec<IpNet>)> {
-        let mut all = vec![(UPLINK.to_owned(), self.link.host_addresses.clone())];
+        let own = |of: &Remote| (of.host_interface.clone(), of.host_addresses.clone());
+        let mut all: Vec<_> = self.remotes.iter().map(own).collect();
         for network in &self.host.networks {
             if let (Driver::Bridge, Some(bridge)) = (network.driver, &network.bridge) {
                 all.push((bridge.to_string(), gateways(network)));
@@ -141,9 +161,9 @@ impl<'s> Place<'s> {
         if from == HOST {
             return Some((Way::Out, self.own_source(to)?));
         }
-        if from == REMOTE {
-            let source = of_family(&self.link.addresses)?;
-            return Some((Way::Host(UPLINK.to_owned()), source));
+        if let Some(remote) = self.remote(from) {
+            let source = of_family(&remote.addresses)?;
+            return Some((Way::Host(remote.host_interface.clone()), source));
         }
         let container = self.container(from)?;
         for (network, own) in self.endpoints(container) {
@@ -185,11 +205,13 @@ impl<'s> Place<'s> {
 
     /// The node that has an address behind an interface of the host.
     pub(super) fn neighbour(&self, interface: &str, address: IpAddr) -> Option<&str> {
-        if interface == UPLINK {
-            let mut addresses = self.link.addresses.iter();
-            return addresses.any(|net| net.addr() == address).then_some(REMOTE);
+        let mut remotes = self.remotes.iter();
+        if let Some(remote) = remotes.find(|of| of.host_interface == interface) {
+            let mut addresses = remote.addresses.iter();
+            let is_there = addresses.any(|net| net.addr() == address);
+            return is_there.then_some(remote.name.as_str());
         }
-        let mut containers = self.host.containers.iter();
+        let mut containers = self.nodes.iter();
         let found = containers.find(|container| {
             self.endpoints(container).any(|(network, own)| {
                 let bridge = network.bridge.as_ref();
@@ -203,6 +225,8 @@ impl<'s> Place<'s> {
     pub(super) fn listens(&self, node: &str, protocol: Protocol, port: u16) -> bool {
         let extra = self.setup.listeners().unwrap_or_default();
         let mut found = extra.contains(&(node, protocol, port));
+        found |= node == SANDBOX
+            && service_ports(self.host).any(|(of, published)| of == protocol && published == port);
         for_each_binding(self.host, |binding| {
             let container = self.host.containers.get(binding.container);
             let ports = binding.container_ports;
@@ -248,6 +272,19 @@ impl<'s> Place<'s> {
         let mark = self.setup.mark.filter(|_| interface == UPLINK);
         mark.unwrap_or_default()
     }
+}
+
+/// The machine on the uplink, and Windows where it is mirrored.
+pub(super) fn remotes(host: &Host) -> Vec<Remote> {
+    let windows = Remote::new(
+        WINDOWS,
+        "loopback0",
+        &["169.254.73.1/24"],
+        &["169.254.73.152/24"],
+    );
+    let mut all = vec![Remote::default()];
+    all.extend(host.wsl2_mirrored.then_some(windows));
+    all
 }
 
 fn of_binding(protocol: publish::Protocol) -> Protocol {
