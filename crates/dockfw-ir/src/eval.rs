@@ -16,11 +16,16 @@
 //! - The output interface in chains after an output DNAT is the old one; postrouting has the new.
 //! - What the host sends to itself passes output, postrouting, prerouting and input, with one
 //!   conntrack entry.
+//! - What has a state is not kept from packet to packet. [`Limits`] says what every `limit`, `quota`
+//!   and `ct count` finds; `numgen` gives what [`Evaluator::with_draw`] says; sets hold the elements
+//!   of the ruleset, to which rules neither add nor delete.
+//! - Nobody listens to a queue: `queue` drops, and accepts with `bypass`. `tproxy` finds its socket.
+//!   `dup` copies to nowhere.
 //!
-//! What it does not model: source validation, fragments, Ethernet headers, gateways, policy routing
+//! What it does not model: source validation, the putting together of fragments, gateways, policy routing
 //! (`type route` chains change no route), ports that are in use, the drawing of `random` ports and
-//! the hashing over address ranges (the first is taken), helpers, offloads, and time: elements do
-//! not expire, and limits are kept or exceeded as [`Limits`] says.
+//! the hashing over address ranges (the first is taken), helpers, offloads, zones, and the passing
+//! of time: elements do not expire.
 //!
 //! Source: `net/netfilter/` of v6.12; each item names its file and function.
 //!
@@ -53,6 +58,7 @@
 //! ```
 
 mod chain;
+mod header;
 mod hooks;
 mod host;
 mod load;
@@ -66,7 +72,7 @@ mod walk;
 
 pub use host::{Host, Interface, Route};
 pub use outcome::{Action, Cost, Outcome, Step, Verdict};
-pub use packet::{Conntrack, Direction, From, Packet, State, Tuple};
+pub use packet::{Conntrack, Direction, From, Owner, Packet, Socket, State, Tuple};
 
 use crate::verify::Verified;
 
@@ -78,15 +84,16 @@ use crate::verify::Verified;
 pub struct Evaluator<'r> {
     hooks: hooks::Hooks<'r>,
     limits: Limits,
+    draw: u32,
 }
 
-/// What `limit` statements find.
+/// What `limit`, `quota` and `ct count` find, as statements and in elements that rules make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Limits {
-    /// Every rate is kept.
+    /// Every rate is kept, nothing is used up.
     #[default]
     Kept,
-    /// Every rate is exceeded.
+    /// Every rate is exceeded, everything is used up.
     Exceeded,
 }
 
@@ -96,6 +103,7 @@ impl<'r> Evaluator<'r> {
         Self {
             hooks: hooks::Hooks::new(ruleset),
             limits: Limits::Kept,
+            draw: 0,
         }
     }
 
@@ -103,6 +111,13 @@ impl<'r> Evaluator<'r> {
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Decides what `numgen` gives: its offset and this number modulo its modulus. 0 unless told.
+    #[must_use]
+    pub const fn with_draw(mut self, draw: u32) -> Self {
+        self.draw = draw;
         self
     }
 

@@ -1,16 +1,23 @@
 //! Expressions: what a rule can read from a packet, its conntrack entry or the host.
 
 pub mod ct;
+pub mod exthdr;
 pub mod fib;
 pub mod meta;
+pub mod numgen;
 pub mod payload;
+pub mod socket;
 
 pub use ct::Ct;
+pub use exthdr::Exthdr;
 pub use fib::Fib;
 pub use meta::Meta;
+pub use numgen::Numgen;
 pub use payload::Payload;
+pub use socket::Socket;
 
 use crate::value::DataType;
+use payload::Requires;
 
 /// One expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,12 @@ pub enum Expr {
     Ct(Ct),
     /// The routing table.
     Fib(Fib),
+    /// A TCP option or an IPv6 extension header.
+    Exthdr(Exthdr),
+    /// The socket that would get the packet.
+    Socket(Socket),
+    /// A number that is made for the rule.
+    Numgen(Numgen),
 }
 
 impl Expr {
@@ -33,6 +46,20 @@ impl Expr {
             Self::Meta(meta) => meta.data_type(),
             Self::Ct(ct) => ct.data_type(),
             Self::Fib(fib) => fib.data_type(),
+            Self::Exthdr(exthdr) => exthdr.data_type(),
+            Self::Socket(socket) => socket.data_type(),
+            Self::Numgen(numgen) => numgen.data_type(),
+        }
+    }
+
+    /// What must be true of the packet for it to load.
+    pub const fn requires(&self) -> Requires {
+        match self {
+            Self::Payload(payload) => payload.requires(),
+            Self::Exthdr(exthdr) => exthdr.requires(),
+            Self::Meta(_) | Self::Ct(_) | Self::Fib(_) | Self::Socket(_) | Self::Numgen(_) => {
+                Requires::Nothing
+            }
         }
     }
 }
@@ -65,4 +92,4 @@ macro_rules! into_expr {
         }
     )*};
 }
-into_expr!(Payload, Meta, Ct, Fib);
+into_expr!(Payload, Meta, Ct, Fib, Exthdr, Socket, Numgen);

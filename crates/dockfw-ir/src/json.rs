@@ -6,10 +6,13 @@
 //!   its reader wants the type of the data as one word, its printer writes several joined with
 //!   ` . `; the first rule that uses such a map crashes it. We write what it prints. Use the text
 //!   to load such a ruleset.
+//! - **`flags dynamic`**: it neither prints nor reads the word, newer versions do.
+//! - **`meta mark set socket mark`**: it prints this and does not read it.
 //! - **Comments** of tables and chains: it neither prints nor reads them and newer versions do.
-//! - **Milliseconds** of lifetimes: the unit is a second; they are rounded up.
+//! - **Milliseconds** of lifetimes and of `ct expiration` (rounded down there): the unit is a second; they are rounded up.
 
 mod compare;
+mod mangle;
 mod set;
 mod statement;
 mod value;

@@ -11,7 +11,8 @@
 //!   or not. The wire form spells the test out (`meta nfproto ipv4` before `ip daddr`), as nft does.
 //! - **A [`Value`] is the bytes that the kernel compares**: network byte order for
 //!   addresses, ports and protocol numbers, host byte order for marks and flags, every field of a
-//!   concatenation padded with zeros to a multiple of 4 bytes.
+//!   concatenation padded with zeros to a multiple of 4 bytes; of fields that do not fill their bytes
+//!   ([`Payload::bits`](expr::Payload::bits)) it is the number.
 //!
 //! Printers take any ruleset; whoever acts on one takes a [`Verified`] ruleset only.
 

@@ -328,6 +328,13 @@ identifier!(
     SetName, "a set name"
 );
 
+impl SetName {
+    /// What the kernel makes the name of an anonymous set from, and no set with a name is called.
+    pub(crate) fn anonymous() -> Self {
+        Self("__set%d".into())
+    }
+}
+
 /// The name of a network interface: 1 to 15 bytes of printable ASCII, as the kernel's
 /// `dev_valid_name` allows it.
 ///

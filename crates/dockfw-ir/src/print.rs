@@ -17,6 +17,12 @@
 //! - **Merged loads.** nft reads `tcp dport 80 tcp sport 90` as one comparison of four bytes and
 //!   lists the fields in the order of the header.
 //!
+//! - **TCP options.** nft leaves `meta l4proto tcp` out before `tcp option`, although nothing implies
+//!   it when the text is read again. The printer keeps it.
+//! - **Bytes without a name.** nft lists `@nh,8,8 0x10` as `ip dscp` and `ip ecn` where the packet is
+//!   known to be IPv4, and other raw fields likewise.
+//! - **Time** is in UTC, where nft has the time zone of its process.
+//!
 //! What nft leaves out is left out here too: `meta nfproto ipv4` before `ip daddr`, for example;
 //! see `print/context.rs`.
 //!
@@ -27,9 +33,11 @@ pub(crate) mod chain;
 pub(crate) mod compare;
 pub(crate) mod context;
 pub(crate) mod expr;
+pub(crate) mod mangle;
 mod set;
 pub(crate) mod statement;
 pub(crate) mod symbol;
+mod time;
 pub(crate) mod value;
 
 use std::fmt;

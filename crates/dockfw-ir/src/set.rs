@@ -17,6 +17,8 @@ pub struct Set {
     pub kind: SetKind,
     /// `flags interval`: keys are ranges. Kept small: the kernel copies it at each commit.
     pub interval: bool,
+    /// `flags dynamic`: rules add to it with [`Dynset`](crate::statement::Dynset).
+    pub dynamic: bool,
     /// `flags timeout`, with the default lifetime of elements; zero is no default.
     pub timeout: Option<Duration>,
     /// `size`: the most elements it can ever hold. Every exact set has one, because it makes the

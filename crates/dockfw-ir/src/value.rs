@@ -1,5 +1,6 @@
 //! Types of data and the bytes the kernel compares.
 
+use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
@@ -52,6 +53,23 @@ pub enum DataType {
     Uid,
     /// `gid`: 4 bytes, host byte order.
     Gid,
+    /// `boolean`: 1 byte, 1 for `exists` and 0 for `missing`.
+    Boolean,
+    /// `dscp`: 1 byte, 0 to 63.
+    Dscp,
+    /// `ecn`: 1 byte, 0 to 3.
+    Ecn,
+    /// `time`: 4 bytes, host byte order, milliseconds.
+    Duration,
+    /// `hour`: 4 bytes, host byte order, seconds since midnight UTC.
+    TimeOfDay,
+    /// `day`: 1 byte, 0 for Sunday.
+    Weekday,
+    /// `time` of `meta time`: 8 bytes, host byte order, nanoseconds since 1970 UTC.
+    Timestamp,
+    /// An integer of this many bytes, network byte order, that nft prints in hexadecimal: bytes of
+    /// a header that have no name.
+    Raw(u8),
     /// An integer of this many bytes, network byte order.
     Integer(u8),
     /// An integer of this many bytes, host byte order (`meta length`).
@@ -71,7 +89,11 @@ impl DataType {
             | Self::Icmpv6Code
             | Self::TcpFlag
             | Self::CtDir
-            | Self::PktType => 1,
+            | Self::PktType
+            | Self::Boolean
+            | Self::Dscp
+            | Self::Ecn
+            | Self::Weekday => 1,
             Self::InetService => 2,
             Self::Ipv4Addr
             | Self::Mark
@@ -79,11 +101,14 @@ impl DataType {
             | Self::CtStatus
             | Self::FibAddrtype
             | Self::Uid
-            | Self::Gid => 4,
+            | Self::Gid
+            | Self::Duration
+            | Self::TimeOfDay => 4,
             Self::EtherAddr => 6,
+            Self::Timestamp => 8,
             Self::Ipv6Addr | Self::IfName => 16,
             #[expect(clippy::as_conversions, reason = "u8 to usize in a const fn")]
-            Self::Integer(len) | Self::HostInteger(len) => len as usize,
+            Self::Integer(len) | Self::HostInteger(len) | Self::Raw(len) => len as usize,
         }
     }
 
@@ -106,8 +131,24 @@ impl DataType {
                 | Self::PktType
                 | Self::Uid
                 | Self::Gid
+                | Self::Duration
+                | Self::TimeOfDay
+                | Self::Weekday
+                | Self::Timestamp
                 | Self::HostInteger(_)
         )
+    }
+}
+
+impl DataType {
+    /// Orders two values of one field as the numbers they are, whatever their byte order; names of
+    /// interfaces too, as nft(8) does.
+    pub fn order(self, left: &[u8], right: &[u8]) -> Ordering {
+        if cfg!(target_endian = "little") && self.is_host_endian() {
+            left.iter().rev().cmp(right.iter().rev())
+        } else {
+            left.cmp(right)
+        }
     }
 }
 
@@ -210,6 +251,12 @@ impl Value {
     #[must_use]
     pub fn and_host_u32(self, number: u32) -> Self {
         self.and_word(number.to_ne_bytes())
+    }
+
+    /// Appends an 8-byte field in host byte order: a point in time.
+    #[must_use]
+    pub fn and_host_u64(self, number: u64) -> Self {
+        self.and_bytes(&number.to_ne_bytes())
     }
 
     /// Appends an `ifname`: 16 bytes, NUL-padded.

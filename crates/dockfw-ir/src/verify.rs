@@ -18,7 +18,8 @@
 //! 10. A set that is looked up is in the table and is a set, a map or a verdict map as needed.
 //! 11. A key has the types of the set or map it is looked up in.
 //! 12. A key has at least one expression and at most 64 bytes; only what is looked up is a
-//!     concatenation; a route lookup is not restricted to both interfaces, nor to the output
+//!     concatenation; raw fields have 1, 2 or 4 bytes and are no port; `numgen` gives numbers of 32
+//!     bits; a route lookup is not restricted to both interfaces, nor to the output
 //!     interface to find it, and its `oifname` is compared only (nft calls it a string there).
 //! 13. A set has 1 to 5 key types (nft packs them 6 bits each into a number of 32) with names, and
 //!     at most 64 bytes; the data of a map likewise.
@@ -36,10 +37,11 @@
 //!     flag in a set is exactly one bit (nft 1.0.6 aborts when it lists others in concatenations).
 //! 22. Elements have lifetimes in sets with timeout only; lifetimes are whole milliseconds.
 //! 23. Comparisons: one field; value and mask as long as the type; no bit of the value outside the
-//!     mask; masks for addresses, ports, marks and flags, with `==` and `!=` only; a mask of no bits
-//!     for addresses only; less and greater for numbers in network byte order; an unmasked state or
-//!     status has one bit at most (nft would list two as if either sufficed).
-//! 24. Ranges: one field that is a number in network byte order, low end not above the high end.
+//!     mask; masks for addresses, ports, marks, integers and flags, with `==` and `!=` only; a mask
+//!     of no bits for addresses only; less and greater for numbers; an unmasked state or status has
+//!     one bit at most (nft would list two as if either sufficed); what is a field of bits or exists
+//!     is compared with `==` (`!=` for bits) and nothing else.
+//! 24. Ranges: one field that is a number, low end not above the high end.
 //! 25. A prefix of an interface name has 1 to 15 characters of a name, and is compared with one.
 //! 26. dnat and redirect in nat chains at prerouting and output, snat at postrouting and input,
 //!     masquerade at postrouting, from wherever the chain is jumped to (`EOPNOTSUPP`).
@@ -48,7 +50,8 @@
 //!     has no route lookup (nft does not read one there).
 //! 29. `notrack` only where prerouting and output chains below −200 lead.
 //! 30. `iifname` and `ether saddr` not from output, `oifname` not from prerouting and input,
-//!     `skuid` and `skgid` from output and postrouting only: elsewhere there is nothing to load.
+//!     `skuid` and `skgid` from output and postrouting only, `cgroup` from input too; `socket` from
+//!     prerouting, input and output (`EOPNOTSUPP`): elsewhere there is nothing to load.
 //! 31. Route lookups: `iif` from prerouting, input and forward; `oif` from forward, output and
 //!     postrouting; results of `oifname` from prerouting, input and forward (`EOPNOTSUPP`).
 //! 32. Rejections: not from postrouting; codes that exist; `icmp` and `icmpv6` in the right family;
@@ -56,20 +59,32 @@
 //! 33. A rule asks for one network and one transport protocol at most, and for those of its table;
 //!     fields of ICMP are of IPv4, those of ICMPv6 of IPv6; after `ct protocol` come fields of that
 //!     protocol only (nft takes it for the packet's); `th` only of protocols with ports;
-//!     `meta nfproto` in inet tables only.
-//! 34. The rate and burst of a limit are not zero.
+//!     `meta nfproto` in inet tables only; after a match of one of several protocols no field of
+//!     one of them.
+//! 34. The rate of a limit, and its burst in packets, are not zero; a quota fits 63 bits.
 //! 35. A log prefix has at most 127 bytes and no `$` (a variable, for nft); a level is 0 to 7 and without group, snaplen and
-//!     queue-threshold are with a group.
+//!     queue-threshold are with a group, flags without.
 //! 36. Setting a mark changes it.
+//! 37. Sets in rules have at least two elements (one in a concatenation), without lifetimes and
+//!     comments; what holds for the elements of a set holds for theirs, ranges are of types in
+//!     network byte order, and concatenations of types that have a name.
+//! 38. `set` statements: zones before conntrack; fields that can be set, to values they have;
+//!     `rt mtu` at forward, output and postrouting (`EOPNOTSUPP`).
+//! 39. Queues are in order; `dup` in tables of one family; `tproxy` at prerouting, after a match of
+//!     TCP or UDP, of one family with the rest of the rule.
+//! 40. Rules add to dynamic sets of their own key; lifetimes in sets with timeout only; flows are
+//!     counted in sets without.
 //!
 //! Not refused: sets and chains that nothing refers to (a skeleton is static), rules that a rule
 //! before them makes useless.
 
 mod chain;
 mod compare;
+mod dynset;
 mod element;
 mod graph;
 mod hook;
+mod mangle;
 mod nat;
 mod report;
 mod rule;

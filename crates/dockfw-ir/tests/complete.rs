@@ -8,12 +8,15 @@ use std::collections::BTreeSet;
 
 use dockfw_ir::chain::{ChainKind, Hook, Policy};
 use dockfw_ir::expr::ct::{Direction, TupleField};
+use dockfw_ir::expr::exthdr::Ipv6Header;
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
-use dockfw_ir::expr::{Ct, Expr, Key, Meta, Payload};
+use dockfw_ir::expr::numgen::NumgenMode;
+use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Socket};
 use dockfw_ir::set::ElementData;
 use dockfw_ir::statement::reject::Icmpx;
 use dockfw_ir::statement::{
-    MarkTarget, Match, NatKind, NatTarget, Operator, Reject, Statement, Test, TimeUnit, Verdict,
+    DynsetOperation, DynsetStatement, Mangle, MarkSource, MarkTarget, Match, MaxSegment, Measure,
+    NatKind, NatTarget, Operator, Reject, Statement, Test, TimeUnit, Verdict,
 };
 use dockfw_ir::table::Family;
 use dockfw_ir::{DataType, Ruleset, SetKind};
@@ -50,6 +53,15 @@ names!(payload, PAYLOADS, Payload, [
     Payload::IcmpCode => "icmp code",
     Payload::Icmpv6Type => "icmpv6 type",
     Payload::Icmpv6Code => "icmpv6 code",
+    Payload::IpDscp => "ip dscp",
+    Payload::IpEcn => "ip ecn",
+    Payload::IpTtl => "ip ttl",
+    Payload::IpFragOff => "ip frag-off",
+    Payload::Ip6Dscp => "ip6 dscp",
+    Payload::Ip6Ecn => "ip6 ecn",
+    Payload::Ip6Hoplimit => "ip6 hoplimit",
+    Payload::UdpLength => "udp length",
+    Payload::Raw(_) => "raw",
 ]);
 names!(meta, METAS, Meta, [
     Meta::Length => "meta length",
@@ -61,12 +73,17 @@ names!(meta, METAS, Meta, [
     Meta::Pkttype => "meta pkttype",
     Meta::Nfproto => "meta nfproto",
     Meta::L4proto => "meta l4proto",
+    Meta::Cgroup => "meta cgroup",
+    Meta::Hour => "meta hour",
+    Meta::Day => "meta day",
+    Meta::Time => "meta time",
 ]);
 names!(ct, CTS, Ct, [
     Ct::State => "ct state",
     Ct::Direction => "ct direction",
     Ct::Status => "ct status",
     Ct::Mark => "ct mark",
+    Ct::Expiration => "ct expiration",
     Ct::Tuple(Direction::Original, _) => "ct original",
     Ct::Tuple(Direction::Reply, _) => "ct reply",
 ]);
@@ -86,6 +103,53 @@ names!(fib_address, FIB_ADDRESSES, FibAddress, [
 names!(fib_result, FIB_RESULTS, FibResult, [
     FibResult::Type => "fib type",
     FibResult::Oifname => "fib oifname",
+    FibResult::Exists => "fib exists",
+]);
+names!(exthdr, EXTHDRS, Exthdr, [
+    Exthdr::TcpOption(_) => "tcp option",
+    Exthdr::TcpMaxseg => "tcp option maxseg size",
+    Exthdr::Ipv6(Ipv6Header::HopByHop) => "exthdr hbh",
+    Exthdr::Ipv6(Ipv6Header::Routing) => "exthdr rt",
+    Exthdr::Ipv6(Ipv6Header::Fragment) => "exthdr frag",
+    Exthdr::Ipv6(Ipv6Header::Destination) => "exthdr dst",
+    Exthdr::Ipv6(Ipv6Header::Mobility) => "exthdr mh",
+]);
+names!(socket, SOCKETS, Socket, [
+    Socket::Transparent => "socket transparent",
+    Socket::Mark => "socket mark",
+    Socket::Wildcard => "socket wildcard",
+]);
+names!(mode, MODES, NumgenMode, [
+    NumgenMode::Increment => "numgen inc",
+    NumgenMode::Random => "numgen random",
+]);
+names!(mangle, MANGLES, Mangle, [
+    Mangle::Priority(_) => "priority set",
+    Mangle::Zone { direction: None, .. } => "zone set",
+    Mangle::Zone { direction: Some(_), .. } => "zone set of a direction",
+    Mangle::Field { .. } => "field set",
+    Mangle::MaxSegment(MaxSegment::Bytes(_)) => "maxseg set",
+    Mangle::MaxSegment(MaxSegment::RouteMtu) => "maxseg set rt mtu",
+]);
+names!(operation, OPERATIONS, DynsetOperation, [
+    DynsetOperation::Add => "dynset add",
+    DynsetOperation::Update => "dynset update",
+    DynsetOperation::Delete => "dynset delete",
+]);
+names!(kept, KEPT, DynsetStatement, [
+    DynsetStatement::Counter => "dynset counter",
+    DynsetStatement::Limit(_) => "dynset limit",
+    DynsetStatement::Quota(_) => "dynset quota",
+    DynsetStatement::CtCount(_) => "dynset ct count",
+]);
+names!(source, SOURCES, MarkSource, [
+    MarkSource::Packet => "set meta mark",
+    MarkSource::Conntrack => "set ct mark",
+    MarkSource::Socket => "set socket mark",
+]);
+names!(measure, MEASURES, Measure, [
+    Measure::Packets => "packets",
+    Measure::Bytes => "bytes",
 ]);
 names!(test, TESTS, Test, [
     Test::Compare { mask: None, .. } => "compare",
@@ -96,6 +160,8 @@ names!(test, TESTS, Test, [
     Test::Prefix { negated: true, .. } => "not prefix",
     Test::Set { negated: false, .. } => "set",
     Test::Set { negated: true, .. } => "not set",
+    Test::OneOf { negated: false, .. } => "one of",
+    Test::OneOf { negated: true, .. } => "not one of",
 ]);
 names!(operator, OPERATORS, Operator, [
     Operator::Equal => "==",
@@ -117,8 +183,15 @@ names!(statement, STATEMENTS, Statement, [
     Statement::SetMark(_) => "set mark",
     Statement::Nat(_) => "nat",
     Statement::Masquerade(_) => "masquerade",
-    Statement::Redirect { ports: None } => "redirect",
-    Statement::Redirect { ports: Some(_) } => "redirect to",
+    Statement::Mangle(_) => "mangle",
+    Statement::Quota(_) => "quota",
+    Statement::CtCount(_) => "ct count",
+    Statement::Queue(_) => "queue",
+    Statement::Dup(_) => "dup",
+    Statement::Tproxy(_) => "tproxy",
+    Statement::Dynset(_) => "dynset",
+    Statement::Redirect { ports: None, .. } => "redirect",
+    Statement::Redirect { ports: Some(_), .. } => "redirect to",
 ]);
 names!(verdict, VERDICTS, Verdict, [
     Verdict::Accept => "accept",
@@ -158,6 +231,8 @@ names!(nat_target, NAT_TARGETS, NatTarget, [
     NatTarget::Ipv6 { ports: None, .. } => "nat ip6",
     NatTarget::Ipv6 { ports: Some(_), .. } => "nat ip6 port",
     NatTarget::Map { .. } => "nat map",
+    NatTarget::Prefix(_) => "nat prefix",
+    NatTarget::Ports(..) => "nat ports",
 ]);
 names!(kind, KINDS, ChainKind, [
     ChainKind::Filter => "type filter",
@@ -211,12 +286,31 @@ names!(data_type, DATA_TYPES, DataType, [
     DataType::PktType => "pkt_type",
     DataType::Uid => "uid",
     DataType::Gid => "gid",
+    DataType::Boolean => "boolean",
+    DataType::Dscp => "dscp",
+    DataType::Ecn => "ecn",
+    DataType::Duration => "time",
+    DataType::TimeOfDay => "hour",
+    DataType::Weekday => "day",
+    DataType::Timestamp => "date",
+    DataType::Raw(_) => "raw integer",
     DataType::Integer(_) => "integer",
     DataType::HostInteger(_) => "host integer",
 ]);
 
 /// No declaration can name these; the verifier refuses them.
-const NOT_IN_SETS: &[&str] = &["integer", "host integer"];
+const NOT_IN_SETS: &[&str] = &[
+    "boolean",
+    "dscp",
+    "ecn",
+    "time",
+    "hour",
+    "day",
+    "date",
+    "raw integer",
+    "integer",
+    "host integer",
+];
 
 #[derive(Default)]
 struct Seen(BTreeSet<&'static str>);
@@ -237,6 +331,9 @@ impl Seen {
                     self.add(fib_address(&inner.address));
                     self.add(fib_result(&inner.result));
                 }
+                Expr::Exthdr(inner) => self.add(exthdr(inner)),
+                Expr::Socket(inner) => self.add(socket(inner)),
+                Expr::Numgen(inner) => self.add(mode(&inner.mode)),
             }
         }
     }
@@ -256,9 +353,23 @@ impl Seen {
             }
             Statement::VerdictMap(lookup) => self.key(&lookup.key),
             Statement::Verdict(inner) => self.add(verdict(inner)),
-            Statement::Limit(limit) => self.add(unit(&limit.unit)),
+            Statement::Limit(limit) => {
+                self.add(unit(&limit.unit));
+                self.add(measure(&limit.measure));
+            }
+            Statement::Mangle(inner) => self.add(mangle(inner)),
+            Statement::Dynset(inner) => {
+                self.key(&inner.key);
+                self.add(operation(&inner.operation));
+                if let Some(inner) = &inner.statement {
+                    self.add(kept(inner));
+                }
+            }
             Statement::Reject(inner) => self.add(reject(inner)),
-            Statement::SetMark(inner) => self.add(mark(&inner.target)),
+            Statement::SetMark(inner) => {
+                self.add(mark(&inner.target));
+                self.add(source(&inner.source));
+            }
             Statement::Nat(nat) => {
                 self.add(nat_kind(&nat.kind));
                 self.add(nat_target(&nat.target));
@@ -269,6 +380,11 @@ impl Seen {
             Statement::Counter
             | Statement::Log(_)
             | Statement::Notrack
+            | Statement::Quota(_)
+            | Statement::CtCount(_)
+            | Statement::Queue(_)
+            | Statement::Dup(_)
+            | Statement::Tproxy(_)
             | Statement::Masquerade(_)
             | Statement::Redirect { .. } => {}
         }
@@ -307,7 +423,7 @@ impl Seen {
 #[test]
 fn every_variant_is_in_a_sample() {
     let mut seen = Seen::default();
-    for (_, ruleset) in samples::samples() {
+    for (_, ruleset) in samples::samples().into_iter().chain(samples::unloadable()) {
         seen.ruleset(&ruleset);
     }
     let all = [
@@ -317,6 +433,14 @@ fn every_variant_is_in_a_sample() {
         TUPLES,
         FIB_ADDRESSES,
         FIB_RESULTS,
+        EXTHDRS,
+        SOCKETS,
+        MODES,
+        MANGLES,
+        OPERATIONS,
+        KEPT,
+        SOURCES,
+        MEASURES,
         TESTS,
         OPERATORS,
         STATEMENTS,

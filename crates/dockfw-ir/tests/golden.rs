@@ -38,7 +38,7 @@ fn compare(file: &str, text: &str) -> Result<(), String> {
 #[test]
 fn samples_print_as_before() {
     let mut failures = String::new();
-    for (name, ruleset) in samples::samples() {
+    for (name, ruleset) in samples::samples().into_iter().chain(samples::unloadable()) {
         let text = print::nft(&ruleset);
         let document = serde_json::to_string_pretty(&json::libnftables(&ruleset)).unwrap();
         for result in [
@@ -53,7 +53,7 @@ fn samples_print_as_before() {
 
 #[test]
 fn samples_verify() {
-    for (name, ruleset) in samples::samples() {
+    for (name, ruleset) in samples::samples().into_iter().chain(samples::unloadable()) {
         if let Err(error) = verify(ruleset) {
             panic!("{name}: {error}");
         }

@@ -15,15 +15,19 @@ use std::time::Duration;
 
 use dockfw_ir::chain::{BaseChain, Chain, ChainKind, Hook, Policy, Rule};
 use dockfw_ir::expr::ct::{Direction, TupleField};
+use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Header};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
-use dockfw_ir::expr::{Ct, Expr, Fib, Key, Meta, Payload};
+use dockfw_ir::expr::numgen::{Numgen, NumgenMode};
+use dockfw_ir::expr::payload::{Base, Raw};
+use dockfw_ir::expr::{Ct, Expr, Fib, Key, Meta, Payload, Socket};
 use dockfw_ir::name::{ChainName, Comment, IfName, SetName, TableName};
 use dockfw_ir::set::{Element, ElementExtra, Set, SetKind};
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::reject::Icmpx;
 use dockfw_ir::statement::{
-    Limit, Log, MarkTarget, Masquerade, Match, Nat, NatKind, NatTarget, Operator, Reject, SetMark,
-    Statement, Test, TimeUnit, Verdict,
+    CtCount, Limit, Log, LogFlags, Mangle, MarkSource, MarkTarget, Masquerade, Match, MaxSegment,
+    Measure, Nat, NatKind, NatTarget, Operator, Quota, Reject, SetMark, Statement, Test, TimeUnit,
+    Verdict,
 };
 use dockfw_ir::table::{Family, Ruleset, Table};
 use dockfw_ir::value::{DataType, Value};
@@ -115,6 +119,7 @@ fn bytes(random: &mut Random, data_type: DataType) -> Value {
             empty.and_bytes(&address)
         }
         DataType::EtherAddr => empty.and_bytes(&random.next().to_be_bytes()[..6]),
+        DataType::Boolean | DataType::HostInteger(1) => empty.and_u8(random.byte() % 2),
         DataType::Mark | DataType::Uid | DataType::Gid | DataType::HostInteger(_) => {
             empty.and_host_u32(random.number())
         }
@@ -127,7 +132,15 @@ fn bytes(random: &mut Random, data_type: DataType) -> Value {
             ]);
             empty.and_ifname(&IfName::new(name).unwrap())
         }
-        DataType::Integer(_) => empty,
+        DataType::Duration => empty.and_host_u32(random.number()),
+        DataType::TimeOfDay => empty.and_host_u32(random.number() % 86_400),
+        DataType::Weekday => empty.and_u8(random.byte() % 7),
+        DataType::Timestamp => empty.and_host_u64(u64::from(random.number()) * 1_000_000_000),
+        DataType::Dscp => empty.and_u8(random.byte() % 64),
+        DataType::Ecn => empty.and_u8(random.byte() % 4),
+        DataType::Integer(len) | DataType::Raw(len) => {
+            empty.and_bytes(&random.next().to_be_bytes()[..usize::from(len)])
+        }
     }
 }
 
@@ -157,7 +170,7 @@ fn mask(random: &mut Random, data_type: DataType) -> Value {
     }
 }
 
-const PAYLOADS: [Payload; 18] = [
+const PAYLOADS: [Payload; 30] = [
     Payload::EtherSaddr,
     Payload::IpSaddr,
     Payload::IpDaddr,
@@ -176,11 +189,43 @@ const PAYLOADS: [Payload; 18] = [
     Payload::IcmpCode,
     Payload::Icmpv6Type,
     Payload::Icmpv6Code,
+    Payload::IpDscp,
+    Payload::IpEcn,
+    Payload::IpTtl,
+    Payload::IpFragOff,
+    Payload::Ip6Dscp,
+    Payload::Ip6Ecn,
+    Payload::Ip6Hoplimit,
+    Payload::UdpLength,
+    raw(Base::Network, 1, 1),
+    raw(Base::Network, 9, 2),
+    raw(Base::Network, 12, 4),
+    raw(Base::Transport, 4, 4),
 ];
 
+const fn raw(base: Base, offset: u16, len: u8) -> Payload {
+    Payload::Raw(Raw { base, offset, len })
+}
+
 fn expr(random: &mut Random) -> Expr {
-    match random.below(9) {
+    match random.below(11) {
         0..=3 => random.pick(&PAYLOADS).into(),
+        8 => random
+            .pick(&[
+                Expr::Exthdr(Exthdr::TcpOption(4)),
+                Expr::Exthdr(Exthdr::TcpOption(77)),
+                Expr::Exthdr(Exthdr::TcpMaxseg),
+                Expr::Exthdr(Exthdr::Ipv6(Ipv6Header::Fragment)),
+                Expr::Socket(Socket::Mark),
+                Expr::Socket(Socket::Transparent),
+            ])
+            .clone(),
+        9 => Numgen {
+            mode: random.pick(&[NumgenMode::Increment, NumgenMode::Random]),
+            modulus: random.number(),
+            offset: random.number(),
+        }
+        .into(),
         4..=5 => random
             .pick(&[
                 Meta::Length,
@@ -193,10 +238,20 @@ fn expr(random: &mut Random) -> Expr {
                 Meta::Nfproto,
                 Meta::L4proto,
                 Meta::L4proto,
+                Meta::Cgroup,
+                Meta::Hour,
+                Meta::Day,
+                Meta::Time,
             ])
             .into(),
         6 => random
-            .pick(&[Ct::State, Ct::Direction, Ct::Status, Ct::Mark])
+            .pick(&[
+                Ct::State,
+                Ct::Direction,
+                Ct::Status,
+                Ct::Mark,
+                Ct::Expiration,
+            ])
             .into(),
         7 => {
             let direction = random.pick(&[Direction::Original, Direction::Reply]);
@@ -215,7 +270,8 @@ fn expr(random: &mut Random) -> Expr {
             address: random.pick(&[FibAddress::Saddr, FibAddress::Daddr]),
             iif: random.chance(3),
             oif: random.chance(3),
-            result: random.pick(&[FibResult::Type, FibResult::Oifname]),
+            mark: random.chance(4),
+            result: random.pick(&[FibResult::Type, FibResult::Oifname, FibResult::Exists]),
         }
         .into(),
     }
@@ -268,6 +324,7 @@ fn set_for(random: &mut Random, sets: &mut Vec<Set>, key: &Key, kind: SetKind) -
         key: types,
         kind,
         interval,
+        dynamic: false,
         timeout,
         size: (!interval).then_some(16),
         comment: comment(random),
@@ -292,7 +349,22 @@ fn matching(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
         });
     }
     let value = bytes(random, data_type);
-    let test = match random.below(5) {
+    let test = match random.below(6) {
+        5 => {
+            let mut keys: Vec<Value> = (0..4).map(|_| bytes(random, data_type)).collect();
+            keys.sort();
+            keys.dedup();
+            let mut elements: Vec<Element> = keys.into_iter().map(Element::member).collect();
+            if elements.len() == 4 && random.chance(2) {
+                let end = elements.remove(2);
+                let begin = elements.remove(1);
+                elements.insert(1, begin.until(end.key));
+            }
+            Test::OneOf {
+                negated: random.chance(2),
+                elements,
+            }
+        }
         0 => {
             let mask = mask(random, data_type);
             let pairs = value.as_bytes().iter().zip(mask.as_bytes());
@@ -353,9 +425,10 @@ fn flags(random: &mut Random) -> NatFlags {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of what can be drawn")]
 fn action(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
     let leaf = ChainName::new("leaf").unwrap();
-    match random.below(14) {
+    match random.below(16) {
         0..=2 => Statement::Verdict(random.pick(&[
             Verdict::Accept,
             Verdict::Drop,
@@ -367,6 +440,7 @@ fn action(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
         3 => Statement::Counter,
         4 => Statement::Limit(Limit {
             rate: 1 + random.next() % 10_000,
+            measure: random.pick(&[Measure::Packets, Measure::Bytes]),
             unit: random.pick(&[
                 TimeUnit::Second,
                 TimeUnit::Minute,
@@ -385,6 +459,17 @@ fn action(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
                 group,
                 snaplen: group.and(Some(random.number())),
                 queue_threshold: group.and(Some(random.port())),
+                flags: if group.is_none() && random.chance(3) {
+                    LogFlags {
+                        tcp_sequence: random.chance(2),
+                        tcp_options: random.chance(2),
+                        ip_options: random.chance(2),
+                        skuid: random.chance(2),
+                        ether: random.chance(2),
+                    }
+                } else {
+                    LogFlags::NONE
+                },
             })
         }
         6..=7 => Statement::Reject(random.pick(&[
@@ -398,6 +483,11 @@ fn action(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
         ])),
         8 => Statement::SetMark(SetMark {
             target: random.pick(&[MarkTarget::Packet, MarkTarget::Conntrack]),
+            source: random.pick(&[
+                MarkSource::Packet,
+                MarkSource::Conntrack,
+                MarkSource::Socket,
+            ]),
             keep: {
                 let any = random.number();
                 random.pick(&[0, 0, any, u32::MAX])
@@ -405,12 +495,37 @@ fn action(random: &mut Random, sets: &mut Vec<Set>) -> Statement {
             value: random.number(),
         }),
         9 => Statement::Notrack,
+        14 => random.pick(&[
+            Statement::Quota(Quota {
+                bytes: 5000,
+                over: true,
+            }),
+            Statement::CtCount(CtCount {
+                count: 5,
+                over: false,
+            }),
+            Statement::Mangle(Mangle::Priority(0x1_0002)),
+            Statement::Mangle(Mangle::MaxSegment(MaxSegment::Bytes(1400))),
+            Statement::Mangle(Mangle::MaxSegment(MaxSegment::RouteMtu)),
+        ]),
+        15 => Statement::Mangle(Mangle::Field {
+            field: random.pick(&[
+                Payload::IpDscp,
+                Payload::Ip6Dscp,
+                Payload::IpEcn,
+                Payload::Ip6Ecn,
+                Payload::IpTtl,
+                Payload::Ip6Hoplimit,
+            ]),
+            value: random.byte() % 64,
+        }),
         10 => Statement::Masquerade(Masquerade {
             ports: ports(random),
             flags: flags(random),
         }),
         11 => Statement::Redirect {
             ports: ports(random),
+            flags: flags(random),
         },
         12 => {
             let key = Key((0..=random.below(2)).map(|_| expr(random)).collect());

@@ -26,6 +26,7 @@ fn large() -> Ruleset {
         key: key.to_vec(),
         kind,
         interval: false,
+        dynamic: false,
         timeout: None,
         size: Some(131_072),
         comment: None,

@@ -9,14 +9,17 @@ use std::time::Duration;
 use dockfw_ir::chain::{BaseChain, Chain, ChainKind, Hook, Policy, Rule};
 use dockfw_ir::expr::ct::{Direction, TupleField, state};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
-use dockfw_ir::expr::{Ct, Fib, Key, Meta, Payload};
+use dockfw_ir::expr::{Ct, Exthdr, Fib, Key, Meta, Payload};
 use dockfw_ir::name::{ChainName, Comment, IfName, SetName, TableName};
 use dockfw_ir::set::{Element, ElementExtra, Set, SetKind};
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::reject::Icmpx;
 use dockfw_ir::statement::{
-    Limit, Log, MarkTarget, Masquerade, Match, Nat, NatKind, NatTarget, Operator, Reject, SetMark,
-    Statement, Test, TimeUnit, Verdict,
+    CtCount, Dynset, DynsetOperation, DynsetStatement, Mangle, MaxSegment, Queue, Tproxy,
+};
+use dockfw_ir::statement::{
+    Limit, Log, MarkSource, MarkTarget, Masquerade, Match, Measure, Nat, NatKind, NatTarget,
+    Operator, Reject, SetMark, Statement, Test, TimeUnit, Verdict,
 };
 use dockfw_ir::table::{Family, Ruleset, Table};
 use dockfw_ir::value::{DataType as T, Value};
@@ -38,6 +41,7 @@ fn set(key: &[T], elements: Vec<Element>) -> Set {
         key: key.to_vec(),
         kind: SetKind::Set,
         interval: false,
+        dynamic: false,
         timeout: None,
         size: Some(8),
         comment: None,
@@ -290,6 +294,7 @@ fn through(map: &str) -> Statement {
 fn limit(rate: u64, burst: u32) -> Vec<Statement> {
     vec![Statement::Limit(Limit {
         rate,
+        measure: Measure::Packets,
         unit: TimeUnit::Second,
         burst,
         over: false,
@@ -759,10 +764,10 @@ fn check_22_lifetimes() {
 
 #[test]
 fn check_23_comparisons() {
-    use Operator::{Equal, Greater, Less};
+    use Operator::{Equal, Greater, Less, NotEqual};
     let bad = [
         compare(Payload::IpSaddr, Equal, ip6()),
-        compare(Meta::Mark, Less, host(1)),
+        compare(Ct::State, Less, host(1)),
         compare(Meta::Iifname, Greater, ifname("a")),
         compare(Ct::State, Equal, host(state::NEW | state::ESTABLISHED)),
         masked(Payload::IpSaddr, ip4(0), Equal, ip4(1)),
@@ -778,6 +783,15 @@ fn check_23_comparisons() {
         table.chains.truncate(1);
         fails(Check::Compare, table);
     }
+    fails_rule(
+        Check::Compare,
+        masked(Payload::IpDscp, byte(1), Equal, byte(1)),
+    );
+    fails_rule(
+        Check::Compare,
+        compare(Exthdr::TcpOption(4), NotEqual, byte(1)),
+    );
+    passes_rule(compare(Meta::Mark, Less, host(1)));
     passes_rule(compare(Payload::TcpDport, Less, port(1024)));
     passes_rule(masked(
         Payload::IpSaddr,
@@ -790,8 +804,11 @@ fn check_23_comparisons() {
 #[test]
 fn check_24_ranges() {
     fails_rule(Check::Range, range(Payload::TcpDport, port(2), port(1)));
-    fails_rule(Check::Range, range(Meta::Mark, host(1), host(2)));
-    fails_rule(Check::Range, range(Meta::Length, host(1), host(2)));
+    fails_rule(Check::Range, range(Meta::Pkttype, byte(1), byte(2)));
+    fails_rule(Check::Range, range(Meta::Day, byte(1), byte(2)));
+    // Numbers of the host are compared as numbers, not as bytes.
+    fails_rule(Check::Range, range(Meta::Mark, host(0x100), host(2)));
+    passes_rule(range(Meta::Mark, host(2), host(0x100)));
     fails_rule(Check::Range, range(Payload::TcpDport, port(1), ip6()));
     passes_rule(range(Payload::TcpDport, port(1), port(1)));
 }
@@ -807,7 +824,10 @@ fn check_25_prefixes() {
 
 #[test]
 fn check_26_places_of_translations() {
-    let redirect = || Statement::Redirect { ports: None };
+    let redirect = || Statement::Redirect {
+        ports: None,
+        flags: NatFlags::default(),
+    };
     let masquerade = || Statement::Masquerade(Masquerade::default());
     let all = [
         Hook::Prerouting,
@@ -854,7 +874,10 @@ fn check_27_targets_of_translations() {
     fails_at(
         Check::NatTarget,
         nat(Hook::Output),
-        vec![Statement::Redirect { ports }],
+        vec![Statement::Redirect {
+            ports,
+            flags: NatFlags::default(),
+        }],
     );
     let ip6_table = Table {
         family: Family::Ip6,
@@ -952,12 +975,14 @@ fn check_31_route_lookups() {
         let value = match result {
             FibResult::Type => host(2),
             FibResult::Oifname => ifname("a"),
+            FibResult::Exists => byte(1),
         };
         let address = FibAddress::Saddr;
         let fib = Fib {
             address,
             iif,
             oif,
+            mark: false,
             result,
         };
         compare(fib, Operator::Equal, value)
@@ -1034,6 +1059,18 @@ fn check_33_contradictions() {
 }
 
 #[test]
+fn check_33_after_one_of_several_protocols() {
+    let several = || one_of(Meta::L4proto, members(vec![byte(6), byte(17)]));
+    let then = |payload| {
+        let mut rule = several();
+        rule.push(Statement::equal(payload, port(53)));
+        rule
+    };
+    fails_rule(Check::Contradiction, then(Payload::TcpDport));
+    passes_rule(then(Payload::ThDport));
+}
+
+#[test]
 fn check_34_limits() {
     fails_rule(Check::Limit, limit(0, 5));
     fails_rule(Check::Limit, limit(5, 0));
@@ -1084,6 +1121,7 @@ fn check_36_marks() {
     let set = |keep, value| {
         vec![Statement::SetMark(SetMark {
             target: MarkTarget::Packet,
+            source: MarkSource::Packet,
             keep,
             value,
         })]
@@ -1093,13 +1131,216 @@ fn check_36_marks() {
     passes_rule(set(0, 0));
 }
 
+fn one_of(key: impl Into<Key>, elements: Vec<Element>) -> Vec<Statement> {
+    let test = Test::OneOf {
+        negated: false,
+        elements,
+    };
+    vec![Statement::Match(Match {
+        key: key.into(),
+        test,
+    })]
+}
+
+#[test]
+fn check_37_sets_in_rules() {
+    let two = || members(vec![port(80), port(443)]);
+    passes_rule(one_of(Payload::TcpDport, two()));
+    let lifetime = Element {
+        extra: Some(Box::new(ElementExtra {
+            timeout: None,
+            comment: Some(Comment::new("why").unwrap()),
+        })),
+        ..Element::member(port(80))
+    };
+    for bad in [
+        one_of(Payload::TcpDport, vec![]),
+        one_of(Payload::TcpDport, members(vec![port(80)])),
+        one_of(
+            Payload::TcpDport,
+            vec![lifetime, Element::member(port(443))],
+        ),
+        one_of(Meta::Hour, members(vec![host(0), host(1)])),
+        one_of(
+            Key(vec![Meta::Length.into(), Payload::IpSaddr.into()]),
+            vec![Element::member(host(1).and_bytes(&[192, 0, 2, 1]))],
+        ),
+    ] {
+        fails_rule(Check::OneOf, bad);
+    }
+    fails_rule(
+        Check::ElementRange,
+        one_of(
+            Meta::Mark,
+            vec![
+                Element::member(host(1)),
+                Element::member(host(2)).until(host(3)),
+            ],
+        ),
+    );
+    fails_rule(
+        Check::ElementOrder,
+        one_of(Payload::TcpDport, members(vec![port(443), port(80)])),
+    );
+    fails_rule(
+        Check::ElementLength,
+        one_of(Payload::TcpDport, members(vec![port(80), ip6()])),
+    );
+}
+
+#[test]
+fn check_38_what_is_set() {
+    let set = |mangle| vec![Statement::Mangle(mangle)];
+    let field = |field, value| set(Mangle::Field { field, value });
+    let zone = || {
+        set(Mangle::Zone {
+            direction: None,
+            zone: 1,
+        })
+    };
+    for bad in [
+        field(Payload::IpSaddr, 1),
+        field(Payload::IpDscp, 64),
+        field(Payload::Ip6Ecn, 4),
+        zone(),
+    ] {
+        fails_rule(Check::Mangle, bad);
+    }
+    let mtu = || set(Mangle::MaxSegment(MaxSegment::RouteMtu));
+    fails_at(Check::Mangle, filter(Hook::Input), mtu());
+    passes_rule(mtu());
+    passes_rule(field(Payload::IpDscp, 63));
+    passes_at(base(ChainKind::Filter, Hook::Output, -300), zone());
+}
+
+#[test]
+fn check_39_queues_copies_and_proxies() {
+    let queue = |queues| {
+        vec![Statement::Queue(Queue {
+            queues,
+            bypass: false,
+            fanout: false,
+        })]
+    };
+    fails_rule(Check::Divert, queue((2, 1)));
+    passes_rule(queue((1, 2)));
+    let dup = || vec![Statement::Dup("192.0.2.1".parse().unwrap())];
+    fails_rule(Check::Divert, dup());
+    let good = Tproxy {
+        family: Some(NatFamily::Ipv4),
+        address: Some("192.0.2.1".parse().unwrap()),
+        port: Some(80),
+    };
+    let tproxy = |tproxy| vec![l4proto(6), Statement::Tproxy(tproxy)];
+    passes_at(filter(Hook::Prerouting), tproxy(good));
+    fails_at(Check::Divert, filter(Hook::Input), tproxy(good));
+    fails_at(
+        Check::Divert,
+        filter(Hook::Prerouting),
+        vec![Statement::Tproxy(good)],
+    );
+    for bad in [
+        Tproxy {
+            family: None,
+            ..good
+        },
+        Tproxy {
+            family: Some(NatFamily::Ipv6),
+            ..good
+        },
+        Tproxy {
+            address: None,
+            port: None,
+            ..good
+        },
+    ] {
+        fails_at(Check::Divert, filter(Hook::Prerouting), tproxy(bad));
+    }
+}
+
+#[test]
+fn check_40_elements_that_rules_make() {
+    let dynamic = |timeout| Set {
+        dynamic: true,
+        timeout,
+        ..set(&[T::Ipv4Addr], vec![])
+    };
+    let good = Dynset {
+        operation: DynsetOperation::Add,
+        set: set_name("s"),
+        key: Payload::IpSaddr.into(),
+        mask: None,
+        timeout: None,
+        statement: None,
+    };
+    let rule = |set, dynset| lookup(set, Statement::Dynset(Box::new(dynset)));
+    let minute = Some(Duration::from_secs(60));
+    check(rule(dynamic(None), good.clone())).unwrap();
+    fails(
+        Check::Dynset,
+        rule(set(&[T::Ipv4Addr], vec![]), good.clone()),
+    );
+    fails_set(
+        Check::Dynset,
+        Set {
+            dynamic: true,
+            ..interval(&[T::Ipv4Addr], vec![])
+        },
+    );
+    let count = DynsetStatement::CtCount(CtCount {
+        count: 1,
+        over: true,
+    });
+    fails(
+        Check::Dynset,
+        rule(
+            dynamic(minute),
+            Dynset {
+                statement: Some(count),
+                ..good.clone()
+            },
+        ),
+    );
+    for bad in [
+        Dynset {
+            timeout: minute,
+            ..good.clone()
+        },
+        Dynset {
+            operation: DynsetOperation::Update,
+            ..good.clone()
+        },
+        Dynset {
+            operation: DynsetOperation::Delete,
+            statement: Some(DynsetStatement::Counter),
+            ..good.clone()
+        },
+        Dynset {
+            mask: Some(ip6()),
+            key: Payload::IpSaddr.into(),
+            ..good.clone()
+        },
+        Dynset {
+            mask: Some(Value::new().and_bytes(&[0; 4])),
+            ..good.clone()
+        },
+    ] {
+        fails(Check::Dynset, rule(dynamic(None), bad));
+    }
+    let other = Dynset {
+        key: Payload::IpDaddr.into(),
+        ..good
+    };
+    check(rule(dynamic(minute), other)).unwrap();
+}
+
 /// The source of this file, to count its tests.
 const SOURCE: &str = include_str!("verify.rs");
 
 #[test]
 fn every_check_has_a_number_and_a_test() {
     let numbers: Vec<u8> = Check::ALL.iter().map(|check| check.number()).collect();
-    let expected: Vec<u8> = (1..=36).collect();
+    let expected: Vec<u8> = (1..=40).collect();
     assert_eq!(numbers, expected);
     let list = include_str!("../src/verify.rs");
     for number in numbers {

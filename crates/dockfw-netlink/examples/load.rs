@@ -64,6 +64,7 @@ fn ruleset(count: u32) -> Result<Ruleset, Failure> {
             key,
             kind,
             interval: false,
+            dynamic: false,
             timeout: None,
             size,
             comment: None,

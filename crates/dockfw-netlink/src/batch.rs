@@ -4,7 +4,9 @@
 //! is sent, because the first carries the generation that is expected and the second is left out
 //! for a trial.
 
+use dockfw_ir::chain::Rule;
 use dockfw_ir::name::{Comment, TableName};
+use dockfw_ir::statement::Statement;
 use dockfw_ir::table::{Family, Table};
 use dockfw_ir::{Ruleset, Set, Verified};
 
@@ -12,7 +14,7 @@ use crate::element::ElementWriter;
 use crate::sys::nf_tables::{
     NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM,
     NFT_MSG_NEWTABLE, NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET,
-    NFTA_SET_ELEM_LIST_TABLE,
+    NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE,
 };
 use crate::wire::{APPEND, CREATE, EXCLUSIVE, EncodeError, Encoder, Header, REQUEST, nf_tables};
 use crate::{chain, rule, set, table};
@@ -27,11 +29,11 @@ pub struct Statistics {
     pub tables: usize,
     /// Chains.
     pub chains: usize,
-    /// Sets and maps.
+    /// Sets and maps with a name.
     pub sets: usize,
     /// Rules.
     pub rules: usize,
-    /// Elements, a range counting as one.
+    /// Elements of those, a range counting as one.
     pub elements: usize,
     /// Messages, without `BATCH_BEGIN` and `BATCH_END`.
     pub messages: usize,
@@ -325,12 +327,15 @@ impl BatchBuilder {
         }
         self.batch.statistics.chains += table.chains.len();
         for set in &table.sets {
-            self.elements(family, name, set)?;
+            self.elements(family, name, set, None)?;
+            self.batch.statistics.elements += set.elements.len();
         }
         for chain in &table.chains {
             for (index, rule) in chain.rules.iter().enumerate() {
+                let anonymous = set_id.wrapping_add(1);
+                self.anonymous_sets(family, name, rule, set_id)?;
                 self.message(NFT_MSG_NEWRULE, CREATE | APPEND, family, index, |e| {
-                    rule::put(e, table, chain.name.as_str(), rule)
+                    rule::put(e, table, chain.name.as_str(), rule, anonymous)
                 })?;
             }
             self.batch.statistics.rules += chain.rules.len();
@@ -338,8 +343,40 @@ impl BatchBuilder {
         Ok(())
     }
 
+    /// Adds the sets that the rule looks something up in and that have no name, in the order of its
+    /// statements. The kernel wants them before the rule, and deletes them with it.
+    fn anonymous_sets(
+        &mut self,
+        family: u8,
+        table: &str,
+        rule: &Rule,
+        set_id: &mut u32,
+    ) -> Result<(), EncodeError> {
+        for statement in &rule.statements {
+            let Statement::Match(test) = statement else {
+                continue;
+            };
+            let Some(set) = test.anonymous_set() else {
+                continue;
+            };
+            *set_id = set_id.wrapping_add(1);
+            let id = *set_id;
+            self.message(NFT_MSG_NEWSET, CREATE, family, 0, |e| {
+                set::put(e, table, &set, id)
+            })?;
+            self.elements(family, table, &set, Some(id))?;
+        }
+        Ok(())
+    }
+
     /// Adds the elements of a set, in messages of up to 64 KiB, all of them in a row.
-    fn elements(&mut self, family: u8, table: &str, set: &Set) -> Result<(), EncodeError> {
+    fn elements(
+        &mut self,
+        family: u8,
+        table: &str,
+        set: &Set,
+        id: Option<u32>,
+    ) -> Result<(), EncodeError> {
         let writer = ElementWriter::new(set)?;
         let mut next = 0;
         while next < set.elements.len() {
@@ -347,6 +384,9 @@ impl BatchBuilder {
             self.message(NFT_MSG_NEWSETELEM, CREATE | EXCLUSIVE, family, first, |e| {
                 e.text(NFTA_SET_ELEM_LIST_TABLE, table)?;
                 e.text(NFTA_SET_ELEM_LIST_SET, set.name.as_str())?;
+                if let Some(id) = id {
+                    e.u32(NFTA_SET_ELEM_LIST_SET_ID, id)?;
+                }
                 e.nest(NFTA_SET_ELEM_LIST_ELEMENTS, |e| {
                     next = writer.fill(e, first)?;
                     Ok::<(), EncodeError>(())
@@ -359,7 +399,6 @@ impl BatchBuilder {
                 });
             }
         }
-        self.batch.statistics.elements += set.elements.len();
         Ok(())
     }
 }

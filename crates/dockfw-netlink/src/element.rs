@@ -287,6 +287,7 @@ mod tests {
                 key: vec![DataType::Ipv4Addr],
                 kind: SetKind::Set,
                 interval,
+                dynamic: false,
                 timeout: None,
                 size: None,
                 comment: None,

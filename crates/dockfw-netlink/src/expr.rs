@@ -4,9 +4,12 @@
 //! 4 bytes. Registers hold nothing from one statement to the next.
 
 mod ct;
+mod exthdr;
 mod fib;
 mod meta;
+mod numgen;
 mod payload;
+mod socket;
 
 use dockfw_ir::expr::payload::Requires;
 use dockfw_ir::expr::{Expr, Key, Meta};
@@ -23,7 +26,7 @@ use crate::sys::nf_tables::{
     NFTA_BYTEORDER_DREG, NFTA_BYTEORDER_LEN, NFTA_BYTEORDER_OP, NFTA_BYTEORDER_SIZE,
     NFTA_BYTEORDER_SREG, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE,
     NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM,
-    NFTA_LOOKUP_DREG, NFTA_LOOKUP_FLAGS, NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG,
+    NFTA_LOOKUP_DREG, NFTA_LOOKUP_FLAGS, NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID, NFTA_LOOKUP_SREG,
 };
 use crate::wire::{EncodeError, Encoder};
 
@@ -67,11 +70,13 @@ pub(crate) struct RuleEncoder<'e, 't> {
     nfproto: Option<u8>,
     l4proto: Option<u8>,
     ethernet: bool,
+    /// The number of the next anonymous set that the rule looks something up in.
+    anonymous: u32,
 }
 
 impl<'e, 't> RuleEncoder<'e, 't> {
-    /// For a rule of this table.
-    pub(crate) fn new(encoder: &'e mut Encoder, table: &'t Table) -> Self {
+    /// For a rule of this table, whose anonymous sets are numbered from `anonymous` on.
+    pub(crate) fn new(encoder: &'e mut Encoder, table: &'t Table, anonymous: u32) -> Self {
         let nfproto = match table.family {
             Family::Inet => None,
             Family::Ip => Some(NFPROTO_IPV4),
@@ -83,7 +88,15 @@ impl<'e, 't> RuleEncoder<'e, 't> {
             nfproto,
             l4proto: None,
             ethernet: false,
+            anonymous,
         }
+    }
+
+    /// The number of the next anonymous set.
+    pub(crate) fn next_anonymous(&mut self) -> u32 {
+        let id = self.anonymous;
+        self.anonymous = id.wrapping_add(1);
+        id
     }
 
     /// Writes one expression with the attributes that `body` writes.
@@ -138,39 +151,43 @@ impl<'e, 't> RuleEncoder<'e, 't> {
 
     fn load(&mut self, expr: &Expr, to: Register) -> Result {
         match expr {
+            Expr::Payload(payload) if payload.bits().is_some() => Err(EncodeError::Form {
+                what: "a field of bits in a key",
+            }),
             Expr::Payload(payload) => self.load_payload(*payload, payload.data_type().len(), to),
             Expr::Meta(meta) => self.load_meta(meta::key(*meta), to),
             Expr::Ct(ct) => self.load_ct(*ct, to),
             Expr::Fib(fib) => self.load_fib(*fib, to),
+            Expr::Exthdr(exthdr) => self.load_exthdr(*exthdr, to),
+            Expr::Socket(socket) => self.load_socket(*socket, to),
+            Expr::Numgen(numgen) => self.load_numgen(*numgen, to),
         }
     }
 
     /// Writes the tests that an expression's field needs to exist, unless made already.
     pub(crate) fn require_for(&mut self, expr: &Expr) -> Result {
-        if let Expr::Payload(payload) = expr {
-            // As nft(8): ICMP is a protocol of IPv4 and ICMPv6 one of IPv6.
-            match payload.requires() {
-                Requires::L4proto(icmp @ 1) => {
-                    self.require(Requires::Nfproto(NFPROTO_IPV4))?;
-                    self.require(Requires::L4proto(icmp))?;
-                }
-                Requires::L4proto(icmpv6 @ 58) => {
-                    self.require(Requires::Nfproto(NFPROTO_IPV6))?;
-                    self.require(Requires::L4proto(icmpv6))?;
-                }
-                requires @ (Requires::Nothing
-                | Requires::Nfproto(_)
-                | Requires::L4proto(_)
-                | Requires::Ethernet) => self.require(requires)?,
+        // As nft(8): ICMP is a protocol of IPv4 and ICMPv6 one of IPv6.
+        match expr.requires() {
+            Requires::L4proto(icmp @ 1) => {
+                self.require(Requires::Nfproto(NFPROTO_IPV4))?;
+                self.require(Requires::L4proto(icmp))
             }
+            Requires::L4proto(icmpv6 @ 58) => {
+                self.require(Requires::Nfproto(NFPROTO_IPV6))?;
+                self.require(Requires::L4proto(icmpv6))
+            }
+            requires @ (Requires::Nothing
+            | Requires::Ports
+            | Requires::Nfproto(_)
+            | Requires::L4proto(_)
+            | Requires::Ethernet) => self.require(requires),
         }
-        Ok(())
     }
 
     /// Writes a test of what the packet is, unless the rule made it already.
     pub(crate) fn require(&mut self, requires: Requires) -> Result {
         match requires {
-            Requires::Nothing => Ok(()),
+            Requires::Nothing | Requires::Ports => Ok(()),
             Requires::Nfproto(nfproto) if self.nfproto == Some(nfproto) => Ok(()),
             Requires::Nfproto(nfproto) => {
                 self.test(NFT_META_NFPROTO, &[nfproto])?;
@@ -223,7 +240,11 @@ impl<'e, 't> RuleEncoder<'e, 't> {
             | Meta::Oifname
             | Meta::Skuid
             | Meta::Skgid
-            | Meta::Pkttype => {}
+            | Meta::Pkttype
+            | Meta::Cgroup
+            | Meta::Hour
+            | Meta::Day
+            | Meta::Time => {}
         }
     }
 
@@ -270,16 +291,20 @@ impl<'e, 't> RuleEncoder<'e, 't> {
         })
     }
 
-    /// Looks up what lies from the first register on.
+    /// Looks up what lies from the first register on. A set without a name has a number.
     pub(crate) fn lookup(
         &mut self,
-        set: &dockfw_ir::name::SetName,
+        set: &str,
+        id: Option<u32>,
         to: Option<Register>,
         negated: bool,
     ) -> Result {
         self.expression("lookup", |e| {
-            e.text(NFTA_LOOKUP_SET, set.as_str())?;
+            e.text(NFTA_LOOKUP_SET, set)?;
             e.u32(NFTA_LOOKUP_SREG, Register::FIRST.number())?;
+            if let Some(id) = id {
+                e.u32(NFTA_LOOKUP_SET_ID, id)?;
+            }
             if let Some(to) = to {
                 e.u32(NFTA_LOOKUP_DREG, to.number())?;
             }

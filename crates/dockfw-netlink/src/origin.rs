@@ -13,7 +13,8 @@ use crate::sys::nf_tables::{
     NFT_SET_ELEM_INTERVAL_END, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE, NFTA_DATA_VALUE, NFTA_EXPR_NAME,
     NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_SET_ELEM_FLAGS,
     NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET,
-    NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_TABLE_NAME,
+    NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ID, NFTA_SET_KEY_TYPE,
+    NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_TABLE_NAME,
 };
 use crate::wire::{Attributes, FAMILY_HEADER, MESSAGE_HEADER, Message, Messages};
 
@@ -175,6 +176,8 @@ impl Batch {
         let attributes = elements.attributes();
         let table = attributes.get(NFTA_SET_ELEM_LIST_TABLE)?.payload;
         let set = attributes.get(NFTA_SET_ELEM_LIST_SET)?.payload;
+        // Anonymous sets all have the same name.
+        let id = attributes.get(NFTA_SET_ELEM_LIST_SET_ID);
         Messages::new(&self.body)
             .filter(|message| message.kind & 0xff == NFT_MSG_NEWSET)
             .map(|message| message.attributes())
@@ -184,6 +187,10 @@ impl Batch {
                     && this
                         .get(NFTA_SET_NAME)
                         .is_some_and(|name| name.payload == set)
+                    && id.is_none_or(|id| {
+                        this.get(NFTA_SET_ID)
+                            .is_some_and(|this| this.payload == id.payload)
+                    })
             })?
             .get(NFTA_SET_KEY_TYPE)?
             .u32()

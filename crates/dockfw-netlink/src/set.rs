@@ -6,13 +6,17 @@ use dockfw_ir::set::{Set, SetKind};
 use dockfw_ir::value::{DataType, register_len};
 
 use crate::sys::nf_tables::{
-    NFT_DATA_VERDICT, NFT_SET_CONCAT, NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_TIMEOUT,
-    NFTA_LIST_ELEM, NFTA_SET_DATA_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_CONCAT,
-    NFTA_SET_DESC_SIZE, NFTA_SET_FIELD_LEN, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN,
-    NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_SET_TIMEOUT, NFTA_SET_USERDATA, udata,
+    NFT_DATA_VERDICT, NFT_SET_ANONYMOUS, NFT_SET_CONCAT, NFT_SET_CONSTANT, NFT_SET_EVAL,
+    NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_TIMEOUT, NFTA_LIST_ELEM, NFTA_SET_DATA_LEN,
+    NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_CONCAT, NFTA_SET_DESC_SIZE,
+    NFTA_SET_FIELD_LEN, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE,
+    NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_SET_TIMEOUT, NFTA_SET_USERDATA, udata,
 };
 use crate::userdata::UserData;
 use crate::wire::{EncodeError, Encoder};
+
+/// What the kernel makes the name of an anonymous set from; no set with a name is called so.
+pub(crate) const ANONYMOUS: &str = "__set%d";
 
 /// `TYPE_BITS` of nft(8): a concatenation's type is those of its fields, 6 bits each.
 const TYPE_BITS: u32 = 6;
@@ -23,7 +27,7 @@ const TYPE_BITS: u32 = 6;
 pub(crate) const fn type_number(data_type: DataType) -> u32 {
     match data_type {
         DataType::NfProto => 2,
-        DataType::Integer(_) | DataType::HostInteger(_) => 4,
+        DataType::Integer(_) | DataType::HostInteger(_) | DataType::Raw(_) => 4,
         DataType::Ipv4Addr => 7,
         DataType::Ipv6Addr => 8,
         DataType::EtherAddr => 9,
@@ -31,6 +35,7 @@ pub(crate) const fn type_number(data_type: DataType) -> u32 {
         DataType::InetService => 13,
         DataType::IcmpType => 14,
         DataType::TcpFlag => 15,
+        DataType::Duration => 18,
         DataType::Mark => 19,
         DataType::Uid => 24,
         DataType::Gid => 25,
@@ -42,7 +47,13 @@ pub(crate) const fn type_number(data_type: DataType) -> u32 {
         DataType::IcmpCode => 32,
         DataType::Icmpv6Code => 33,
         DataType::FibAddrtype => 38,
+        DataType::Boolean => 39,
+        DataType::Dscp => 36,
+        DataType::Ecn => 37,
         DataType::IfName => 41,
+        DataType::Timestamp => 43,
+        DataType::TimeOfDay => 44,
+        DataType::Weekday => 45,
     }
 }
 
@@ -102,6 +113,11 @@ fn flags(set: &Set) -> u32 {
     bit(set.interval, NFT_SET_INTERVAL)
         | bit(set.kind != SetKind::Set, NFT_SET_MAP)
         | bit(set.timeout.is_some(), NFT_SET_TIMEOUT)
+        | bit(set.dynamic, NFT_SET_EVAL)
+        | bit(
+            set.name.as_str() == ANONYMOUS,
+            NFT_SET_ANONYMOUS | NFT_SET_CONSTANT,
+        )
         | bit(is_concatenated_interval(set), NFT_SET_CONCAT)
 }
 

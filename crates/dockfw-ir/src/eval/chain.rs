@@ -4,12 +4,18 @@ use smallvec::SmallVec;
 
 use super::Limits;
 use super::hooks::{Base, Index};
+use super::lookup::is_element;
 use super::outcome::{Action, Step, Verdict};
+use super::packet::{TCP, UDP};
 use super::track::Tracking;
 use super::walk::Walk;
 use crate::chain::{Chain, Policy, Rule};
 use crate::set::ElementData;
-use crate::statement::{self, MarkTarget, Reject, SetMark, Statement};
+use crate::statement::{
+    self, Dynset, DynsetOperation, DynsetStatement, MarkSource, MarkTarget, Queue, Reject, SetMark,
+    Statement, Tproxy,
+};
+use crate::value::Value;
 
 /// How a rule goes on after a statement.
 #[derive(Debug)]
@@ -156,15 +162,17 @@ impl<'e> Walk<'e> {
                 Some(ElementData::None | ElementData::Value(_)) | None => Flow::Break,
             },
             Statement::Verdict(verdict) => verdict_flow(verdict),
-            Statement::Counter | Statement::Log(_) => Flow::Next,
-            Statement::Limit(limit) => {
-                let exceeded = self.limits == Limits::Exceeded;
-                if exceeded == limit.over {
-                    Flow::Next
-                } else {
-                    Flow::Break
-                }
+            Statement::Counter | Statement::Log(_) | Statement::Dup(_) => Flow::Next,
+            Statement::Limit(limit) => self.limited(limit.over),
+            Statement::Quota(quota) => self.limited(quota.over),
+            Statement::CtCount(count) => self.limited(count.over),
+            Statement::Mangle(mangle) => next_if(self.mangle(mangle)),
+            Statement::Queue(Queue { bypass: true, .. }) => {
+                Flow::Verdict(&statement::Verdict::Accept)
             }
+            Statement::Queue(_) => Flow::Verdict(&statement::Verdict::Drop),
+            Statement::Tproxy(tproxy) => self.tproxy(*tproxy),
+            Statement::Dynset(dynset) => self.dynset(index, dynset),
             Statement::Reject(reject) => self.reject(*reject),
             Statement::Notrack => {
                 // A packet that conntrack has seen stays as it is: `nft_notrack_eval`.
@@ -176,7 +184,44 @@ impl<'e> Walk<'e> {
             Statement::SetMark(mark) => self.set_mark(mark),
             Statement::Nat(nat) => self.nat(index, nat),
             Statement::Masquerade(masquerade) => self.masquerade(masquerade),
-            Statement::Redirect { ports } => self.redirect(*ports),
+            Statement::Redirect { ports, .. } => self.redirect(*ports),
+        }
+    }
+
+    /// What a statement with a state does: one with `over` goes on when it is used up.
+    fn limited(&self, over: bool) -> Flow<'e> {
+        let exceeded = self.limits == Limits::Exceeded;
+        next_if(exceeded == over)
+    }
+
+    /// Source: `net/netfilter/nft_tproxy.c`, `nft_tproxy_eval` (v6.12).
+    fn tproxy(&self, tproxy: Tproxy) -> Flow<'e> {
+        let family = tproxy.family.is_none_or(|family| family == self.family);
+        next_if(family && matches!(self.packet.protocol, TCP | UDP))
+    }
+
+    /// Source: `net/netfilter/nft_dynset.c`, `nft_dynset_eval` (v6.12).
+    fn dynset(&mut self, index: &Index<'e>, dynset: &Dynset) -> Flow<'e> {
+        let Some(key) = self.load_key(&dynset.key) else {
+            return Flow::Break;
+        };
+        self.cost.lookups += 1;
+        if dynset.operation == DynsetOperation::Delete {
+            let masked = match &dynset.mask {
+                None => key,
+                Some(mask) => {
+                    let pairs = key.as_bytes().iter().zip(mask.as_bytes());
+                    let bytes: SmallVec<[u8; 64]> = pairs.map(|(key, mask)| key & mask).collect();
+                    Value::from_registers(&bytes)
+                }
+            };
+            return next_if(is_element(index, &dynset.set, &masked));
+        }
+        match dynset.statement {
+            None | Some(DynsetStatement::Counter) => Flow::Next,
+            Some(DynsetStatement::Limit(limit)) => self.limited(limit.over),
+            Some(DynsetStatement::Quota(quota)) => self.limited(quota.over),
+            Some(DynsetStatement::CtCount(count)) => self.limited(count.over),
         }
     }
 
@@ -195,22 +240,38 @@ impl<'e> Walk<'e> {
     }
 
     /// Without an entry, `ct mark set` of a whole mark does nothing and the rule goes on; one that
-    /// keeps bits reads the old mark first, which ends the rule.
+    /// reads it, or a socket that is not there, ends the rule.
     ///
     /// Source: `net/netfilter/nft_ct.c`, `nft_ct_set_eval`; `net/netfilter/nft_meta.c`,
     /// `nft_meta_set_eval` (v6.12).
     fn set_mark(&mut self, set: &SetMark) -> Flow<'e> {
-        let old = match set.target {
-            MarkTarget::Packet => Some(&mut self.mark),
-            MarkTarget::Conntrack => self.tracking.entry_mut().map(|entry| &mut entry.mark),
+        let kept = if set.keep == 0 {
+            Some(0)
+        } else {
+            match set.source {
+                MarkSource::Packet => Some(self.mark),
+                MarkSource::Conntrack => self.tracking.entry().map(|entry| entry.mark),
+                MarkSource::Socket => self.packet.socket.map(|socket| socket.mark),
+            }
         };
-        match old {
-            Some(mark) => *mark = (*mark & set.keep) ^ set.value,
-            None if set.keep != 0 => return Flow::Break,
-            None => {}
+        let Some(kept) = kept else {
+            return Flow::Break;
+        };
+        let new = (kept & set.keep) ^ set.value;
+        match set.target {
+            MarkTarget::Packet => self.mark = new,
+            MarkTarget::Conntrack => {
+                if let Some(entry) = self.tracking.entry_mut() {
+                    entry.mark = new;
+                }
+            }
         }
         Flow::Next
     }
+}
+
+const fn next_if<'e>(holds: bool) -> Flow<'e> {
+    if holds { Flow::Next } else { Flow::Break }
 }
 
 const fn verdict_flow(verdict: &statement::Verdict) -> Flow<'_> {

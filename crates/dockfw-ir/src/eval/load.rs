@@ -24,12 +24,15 @@ impl Walk<'_> {
                 Expr::Meta(meta) => self.meta(value, *meta)?,
                 Expr::Ct(ct) => self.ct(value, *ct)?,
                 Expr::Fib(fib) => self.fib(value, *fib),
+                Expr::Exthdr(exthdr) => self.exthdr(value, *exthdr)?,
+                Expr::Socket(socket) => self.socket(value, *socket)?,
+                Expr::Numgen(numgen) => self.numgen(value, *numgen)?,
             };
         }
         Some(value)
     }
 
-    /// A header field. Packets here have no Ethernet header.
+    /// A header field.
     ///
     /// `th` reads the transport header whatever it is: of an ICMP message, type and code are where a
     /// source port would be, and the checksum of an otherwise empty message where the destination
@@ -38,7 +41,7 @@ impl Walk<'_> {
     /// Source: `net/netfilter/nft_payload.c`, `nft_payload_eval` (v6.12).
     fn payload(&self, value: Value, payload: Payload) -> Option<Value> {
         match payload.requires() {
-            Requires::Nothing => {}
+            Requires::Nothing | Requires::Ports | Requires::Ethernet => {}
             Requires::Nfproto(family) => {
                 if family != self.family.nfproto() {
                     return None;
@@ -49,7 +52,6 @@ impl Walk<'_> {
                     return None;
                 }
             }
-            Requires::Ethernet => return None,
         }
         let protocol = self.packet.protocol;
         let icmp = self
@@ -57,7 +59,24 @@ impl Walk<'_> {
             .icmp
             .filter(|_| matches!(protocol, ICMP | ICMPV6));
         Some(match payload {
-            Payload::EtherSaddr => return None,
+            Payload::EtherSaddr => value.and_bytes(&self.packet.mac?),
+            Payload::IpDscp
+            | Payload::IpEcn
+            | Payload::IpTtl
+            | Payload::Ip6Dscp
+            | Payload::Ip6Ecn
+            | Payload::Ip6Hoplimit => value.and_u8(self.field(payload)?),
+            Payload::IpFragOff => value.and_bytes(&self.packet.fragment.to_be_bytes()),
+            Payload::UdpLength => {
+                let header = if self.family == NatFamily::Ipv4 {
+                    20
+                } else {
+                    40
+                };
+                let length = u16::try_from(self.packet.length.saturating_sub(header)).ok()?;
+                value.and_bytes(&length.to_be_bytes())
+            }
+            Payload::Raw(raw) => return self.raw(value, raw),
             Payload::IpSaddr | Payload::Ip6Saddr => value.and_ip(self.source),
             Payload::IpDaddr | Payload::Ip6Daddr => value.and_ip(self.destination),
             Payload::ThSport | Payload::TcpSport | Payload::UdpSport | Payload::SctpSport => {
@@ -81,7 +100,7 @@ impl Walk<'_> {
     }
 
     /// Metadata. Where there is no interface, its name is empty: `iifname != "eth0"` holds for the
-    /// host's own packets at postrouting. Processes of the host run as root here.
+    /// host's own packets at postrouting.
     ///
     /// Source: `net/netfilter/nft_meta.c`, `nft_meta_get_eval`, `nft_meta_store_ifname` (v6.12);
     /// tried on 6.18.
@@ -91,10 +110,8 @@ impl Walk<'_> {
             Meta::Mark => value.and_host_u32(self.mark),
             Meta::Iifname => and_name(value, self.input),
             Meta::Oifname => and_name(value, self.output),
-            Meta::Skuid | Meta::Skgid => match self.packet.from {
-                From::Host => value.and_host_u32(0),
-                From::Interface(_) => return None,
-            },
+            Meta::Skuid | Meta::Skgid | Meta::Cgroup => return self.owner(value, meta),
+            Meta::Hour | Meta::Day | Meta::Time => return self.time(value, meta),
             Meta::Pkttype => value.and_u8(self.packet_type()),
             Meta::Nfproto => value.and_u8(self.family.nfproto()),
             Meta::L4proto => value.and_u8(self.packet.protocol),
@@ -103,6 +120,9 @@ impl Walk<'_> {
 
     /// `PACKET_HOST`, `PACKET_BROADCAST` or `PACKET_MULTICAST`, by the address it came with.
     fn packet_type(&self) -> u8 {
+        if let Some(kind) = self.packet.packet_type {
+            return kind;
+        }
         if self.packet.from == From::Host || self.packet.to.is_some() {
             return 0;
         }
@@ -129,6 +149,7 @@ impl Walk<'_> {
             }),
             Ct::Status => value.and_host_u32(entry.status),
             Ct::Mark => value.and_host_u32(entry.mark),
+            Ct::Expiration => value.and_host_u32(self.packet.ct_expiration?),
             Ct::Tuple(direction, field) => {
                 let tuple = entry.tuple(direction);
                 let (source, destination) = tuple.ports.unwrap_or_default();
@@ -167,6 +188,9 @@ impl Walk<'_> {
         match fib.result {
             FibResult::Type => value.and_host_u32(self.address_type(address, device)),
             FibResult::Oifname => and_name(value, self.route_interface(address, device)),
+            FibResult::Exists => {
+                value.and_u8(self.route_interface(address, device).is_some().into())
+            }
         }
     }
 

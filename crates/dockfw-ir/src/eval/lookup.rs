@@ -21,8 +21,27 @@ impl<'e> Walk<'e> {
                 mask,
                 operator,
                 value: constant,
-            } => holds(*operator, compare(&value, mask.as_ref(), constant)),
-            Test::Range { negated, low, high } => (*low <= value && value <= *high) != *negated,
+            } => {
+                let ordering = match (operator, test.key.0.as_slice()) {
+                    (Operator::Equal | Operator::NotEqual, _) | (_, [] | [_, _, ..]) => {
+                        compare(&value, mask.as_ref(), constant)
+                    }
+                    (_, [one]) => order(one.data_type(), &value, constant),
+                };
+                holds(*operator, ordering)
+            }
+            Test::Range { negated, low, high } => {
+                let data_type = test.key.0.first()?.data_type();
+                let inside =
+                    order(data_type, low, &value).is_le() && order(data_type, &value, high).is_le();
+                inside != *negated
+            }
+            Test::OneOf { negated, elements } => {
+                self.cost.lookups += 1;
+                let interval = elements.iter().any(|element| element.key_end.is_some());
+                let found = search(&test.key.data_types(), interval, elements, &value);
+                found.is_some() != *negated
+            }
             Test::Prefix { negated, prefix } => {
                 value.as_bytes().starts_with(prefix.as_bytes()) != *negated
             }
@@ -45,6 +64,23 @@ impl<'e> Walk<'e> {
         self.cost.lookups += 1;
         let element = find(index.set(map)?, &value)?;
         Some(&element.data)
+    }
+}
+
+/// Whether a set has a key.
+pub(super) fn is_element(index: &Index<'_>, set: &SetName, key: &Value) -> bool {
+    index.set(set).is_some_and(|set| find(set, key).is_some())
+}
+
+/// Orders numbers, those of the host by what they mean.
+fn order(data_type: DataType, left: &Value, right: &Value) -> Ordering {
+    let length = data_type.len();
+    match (
+        left.as_bytes().get(..length),
+        right.as_bytes().get(..length),
+    ) {
+        (Some(left), Some(right)) => data_type.order(left, right),
+        _ => left.cmp(right),
     }
 }
 
@@ -73,30 +109,37 @@ const fn holds(operator: Operator, ordering: Ordering) -> bool {
 /// The element that has a key. Elements are ordered by key and have none in common, which the
 /// verifier has checked.
 fn find<'r>(set: &'r Set, key: &Value) -> Option<&'r Element> {
-    if !set.interval {
-        let found = set
-            .elements
-            .binary_search_by(|element| element.key.cmp(key));
-        return set.elements.get(found.ok()?);
+    search(&set.key, set.interval, &set.elements, key)
+}
+
+fn search<'r>(
+    types: &[DataType],
+    interval: bool,
+    elements: &'r [Element],
+    key: &Value,
+) -> Option<&'r Element> {
+    if !interval {
+        let found = elements.binary_search_by(|element| element.key.cmp(key));
+        return elements.get(found.ok()?);
     }
-    if set.key.len() == 1 {
+    if types.len() == 1 {
         // The last range that does not begin above the key.
-        let after = set.elements.partition_point(|element| element.key <= *key);
-        let element = set.elements.get(after.checked_sub(1)?)?;
+        let after = elements.partition_point(|element| element.key <= *key);
+        let element = elements.get(after.checked_sub(1)?)?;
         return (key <= end(element)).then_some(element);
     }
     // In a concatenation each field is a range of its own; elements whose first field begins above
     // that of the key come last.
-    let first = set.key.first()?.register_len();
+    let first = types.first()?.register_len();
     let head = key.as_bytes().get(..first)?;
-    let mut candidates = set.elements.iter().take_while(|element| {
+    let mut candidates = elements.iter().take_while(|element| {
         element
             .key
             .as_bytes()
             .get(..first)
             .is_some_and(|own| own <= head)
     });
-    candidates.find(|element| has_fields(&set.key, element, key))
+    candidates.find(|element| has_fields(types, element, key))
 }
 
 fn end(element: &Element) -> &Value {

@@ -1,6 +1,8 @@
 //! Address translation.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use super::chain::Flow;
 use super::hooks::Index;
@@ -110,10 +112,20 @@ impl<'e> Walk<'e> {
     ///
     /// Source: `net/netfilter/nft_nat.c`, `nft_nat_inet_eval` (v6.12).
     pub(super) fn nat(&mut self, index: &Index<'e>, nat: &'e Nat) -> Flow<'e> {
-        if nat.target.family() != self.family {
+        if nat
+            .target
+            .family()
+            .is_some_and(|family| family != self.family)
+        {
             return Flow::Break;
         }
+        let current = match nat.kind {
+            NatKind::Snat => self.source,
+            NatKind::Dnat => self.destination,
+        };
         let (address, ports) = match &nat.target {
+            NatTarget::Ports(first, last) => (current, Some((*first, *last))),
+            NatTarget::Prefix(prefix) => (mapped(*prefix, current), None),
             NatTarget::Ipv4 { addresses, ports } => (addresses.0.into(), *ports),
             NatTarget::Ipv6 { addresses, ports } => (addresses.0.into(), *ports),
             NatTarget::Map { family, key, map } => {
@@ -200,6 +212,24 @@ impl<'e> Walk<'e> {
             address,
             port,
         })
+    }
+}
+
+/// The address in the network whose bits behind the prefix are those of another.
+///
+/// Source: `net/netfilter/nft_nat.c`, `nft_nat_setup_netmap` (v6.12).
+fn mapped(prefix: IpNet, address: IpAddr) -> IpAddr {
+    match (prefix, address) {
+        (IpNet::V4(prefix), IpAddr::V4(address)) => {
+            let hosts = u32::from(address) & u32::from(prefix.hostmask());
+            Ipv4Addr::from(u32::from(prefix.network()) | hosts).into()
+        }
+        (IpNet::V6(prefix), IpAddr::V6(address)) => {
+            let hosts = u128::from(address) & u128::from(prefix.hostmask());
+            Ipv6Addr::from(u128::from(prefix.network()) | hosts).into()
+        }
+        // The family has been looked at.
+        (IpNet::V4(_) | IpNet::V6(_), address) => address,
     }
 }
 

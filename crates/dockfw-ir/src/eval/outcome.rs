@@ -20,6 +20,12 @@ pub struct Outcome {
     pub ports: Option<(u16, u16)>,
     /// The packet's mark.
     pub mark: u32,
+    /// Type of service or traffic class.
+    pub tos: u8,
+    /// Time to live or hop limit, as rules left it: the host takes one off what it forwards.
+    pub ttl: u8,
+    /// The class for queueing disciplines, where a rule set one.
+    pub priority: u32,
     /// Bits of `ct status`, with the kernel's two bits for "NAT has looked at this end" (128 and
     /// 256); 0 without an entry.
     pub ct_status: u32,

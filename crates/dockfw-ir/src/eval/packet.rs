@@ -6,6 +6,10 @@ pub use crate::expr::ct::Direction;
 
 /// `IPPROTO_ICMP`.
 pub(super) const ICMP: u8 = 1;
+/// `IPPROTO_TCP`.
+pub(super) const TCP: u8 = 6;
+/// `IPPROTO_UDP`.
+pub(super) const UDP: u8 = 17;
 /// `IPPROTO_ICMPV6`.
 pub(super) const ICMPV6: u8 = 58;
 
@@ -47,12 +51,59 @@ pub struct Packet {
     pub mark: u32,
     /// The length of the IP packet, in bytes.
     pub length: u32,
+    /// Type of service or traffic class: 6 bits of DSCP, 2 of ECN.
+    pub tos: u8,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Flags and offset of an IPv4 fragment, as in the header.
+    pub fragment: u16,
+    /// The source of the Ethernet header; `None` for what has none.
+    pub mac: Option<[u8; 6]>,
+    /// `PACKET_*`; `None` is what the destination address says.
+    pub packet_type: Option<u8>,
+    /// Kinds of TCP options; that of the segment size is known by `tcp_maxseg` too.
+    pub tcp_options: Vec<u8>,
+    /// The maximum segment size in a TCP header, in bytes.
+    pub tcp_maxseg: Option<u16>,
+    /// Numbers of the IPv6 extension headers, in order.
+    pub ipv6_headers: Vec<u8>,
+    /// The process that sent it; of the host's own packets only.
+    pub owner: Owner,
+    /// The local socket that would get it.
+    pub socket: Option<Socket>,
+    /// Seconds since 1970 in UTC; without, `meta hour`, `day` and `time` do not load.
+    pub time: Option<u64>,
     /// What conntrack finds when it sees the packet.
     pub ct: Conntrack,
+    /// `ct expiration`, in milliseconds; without, it does not load.
+    pub ct_expiration: Option<u32>,
+}
+
+/// The process behind a packet of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// Its user; 0 is root.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// The `net_cls` class of its cgroup.
+    pub cgroup: u32,
+}
+
+/// A local socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Socket {
+    /// `IP_TRANSPARENT` is set.
+    pub transparent: bool,
+    /// It is bound to any address.
+    pub wildcard: bool,
+    /// `SO_MARK`.
+    pub mark: u32,
 }
 
 impl Packet {
-    /// The first packet of a flow, without ports, 60 bytes long.
+    /// The first packet of a flow, without ports and options, 60 bytes long with 64 hops to live,
+    /// sent by root if by the host.
     pub fn new(from: From, source: IpAddr, destination: IpAddr, protocol: u8) -> Self {
         Self {
             from,
@@ -65,7 +116,19 @@ impl Packet {
             tcp_flags: None,
             mark: 0,
             length: 60,
+            tos: 0,
+            ttl: 64,
+            fragment: 0,
+            mac: None,
+            packet_type: None,
+            tcp_options: Vec::new(),
+            tcp_maxseg: None,
+            ipv6_headers: Vec::new(),
+            owner: Owner::default(),
+            socket: None,
+            time: None,
             ct: Conntrack::default(),
+            ct_expiration: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::statement::nat::NatFamily;
 pub(super) struct Walk<'e> {
     pub(super) hooks: &'e Hooks<'e>,
     pub(super) limits: Limits,
+    pub(super) draw: u32,
     pub(super) host: &'e Host,
     /// The packet as it came.
     pub(super) packet: &'e Packet,
@@ -25,6 +26,10 @@ pub(super) struct Walk<'e> {
     pub(super) destination: IpAddr,
     pub(super) ports: Option<(u16, u16)>,
     pub(super) mark: u32,
+    pub(super) tos: u8,
+    pub(super) ttl: u8,
+    pub(super) maxseg: Option<u16>,
+    pub(super) priority: u32,
     pub(super) tracking: Tracking,
     // Where it is.
     pub(super) hook: Hook,
@@ -41,6 +46,7 @@ impl<'e> Walk<'e> {
         Self {
             hooks: &evaluator.hooks,
             limits: evaluator.limits,
+            draw: evaluator.draw,
             host,
             packet,
             family: match packet.destination {
@@ -51,6 +57,10 @@ impl<'e> Walk<'e> {
             destination: packet.destination,
             ports: packet.ports,
             mark: packet.mark,
+            tos: packet.tos,
+            ttl: packet.ttl,
+            maxseg: packet.tcp_maxseg,
+            priority: 0,
             tracking: Tracking::None,
             hook: Hook::Prerouting,
             input: None,
@@ -74,6 +84,9 @@ impl<'e> Walk<'e> {
             destination: self.destination,
             ports: self.ports,
             mark: self.mark,
+            tos: self.tos,
+            ttl: self.ttl,
+            priority: self.priority,
             ct_status: entry.map_or(0, |entry| entry.status),
             ct_mark: entry.map_or(0, |entry| entry.mark),
             trail: self.trail,

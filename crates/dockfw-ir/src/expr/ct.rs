@@ -18,6 +18,8 @@ pub enum Ct {
     Status,
     /// `ct mark`.
     Mark,
+    /// `ct expiration`: the time the entry has left, in milliseconds.
+    Expiration,
     /// A part of one of the two tuples: `ct original ip daddr`, `ct reply proto-src`.
     Tuple(Direction, TupleField),
 }
@@ -58,6 +60,7 @@ impl Ct {
             Self::Direction => DataType::CtDir,
             Self::Status => DataType::CtStatus,
             Self::Mark => DataType::Mark,
+            Self::Expiration => DataType::Duration,
             Self::Tuple(_, field) => match field {
                 TupleField::IpSaddr | TupleField::IpDaddr => DataType::Ipv4Addr,
                 TupleField::Ip6Saddr | TupleField::Ip6Daddr => DataType::Ipv6Addr,

@@ -13,6 +13,8 @@ pub struct Fib {
     pub iif: bool,
     /// Restricts the lookup to the output interface (`. oif`).
     pub oif: bool,
+    /// Looks up with the packet's mark (`. mark`), where policy routing depends on it.
+    pub mark: bool,
     /// What is returned.
     pub result: FibResult,
 }
@@ -33,6 +35,9 @@ pub enum FibResult {
     Type,
     /// `oifname`: the interface of the route.
     Oifname,
+    /// `oif exists` or `missing`: 1 when there is a route, else 0 (`NFTA_FIB_F_PRESENT`). With
+    /// `iif`, a route by the input interface: reverse path filtering.
+    Exists,
 }
 
 impl Fib {
@@ -42,6 +47,7 @@ impl Fib {
             address: FibAddress::Daddr,
             iif: false,
             oif: false,
+            mark: false,
             result: FibResult::Type,
         }
     }
@@ -52,6 +58,7 @@ impl Fib {
             address: FibAddress::Saddr,
             iif: false,
             oif: false,
+            mark: false,
             result: FibResult::Type,
         }
     }
@@ -61,6 +68,7 @@ impl Fib {
         match self.result {
             FibResult::Type => DataType::FibAddrtype,
             FibResult::Oifname => DataType::IfName,
+            FibResult::Exists => DataType::Boolean,
         }
     }
 }

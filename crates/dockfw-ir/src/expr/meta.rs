@@ -25,13 +25,24 @@ pub enum Meta {
     Nfproto,
     /// `meta l4proto`: the transport protocol, IPv6 extension headers skipped.
     L4proto,
+    /// `meta cgroup`: the `net_cls` class of the sending or receiving socket's cgroup.
+    Cgroup,
+    /// `meta hour`: seconds since midnight UTC. Since Linux 5.4.
+    Hour,
+    /// `meta day`: the day of the week in UTC, 0 for Sunday. Since Linux 5.4.
+    Day,
+    /// `meta time`: nanoseconds since 1970 in UTC. Since Linux 5.4.
+    Time,
 }
 
 impl Meta {
     /// The type of what it loads.
     pub const fn data_type(self) -> DataType {
         match self {
-            Self::Length => DataType::HostInteger(4),
+            Self::Length | Self::Cgroup => DataType::HostInteger(4),
+            Self::Hour => DataType::TimeOfDay,
+            Self::Day => DataType::Weekday,
+            Self::Time => DataType::Timestamp,
             Self::Mark => DataType::Mark,
             Self::Iifname | Self::Oifname => DataType::IfName,
             Self::Skuid => DataType::Uid,

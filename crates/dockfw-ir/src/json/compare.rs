@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{insert, statement, value};
-use crate::print::compare::{operator_word, pattern, prefix_length, significant};
+use crate::print::compare::{in_order, operator_word, pattern, prefix_length, significant};
 use crate::print::context::Context;
 use crate::print::{symbol, value as text};
 use crate::statement::{Match, Operator, Test};
@@ -25,6 +25,13 @@ pub(super) fn compare(test: &Match, context: Context) -> Json {
             relation(negation(*negated), left, value::ends(data_type, low, high))
         }
         Test::Prefix { negated, prefix } => relation(negation(*negated), left, pattern(prefix)),
+        Test::OneOf { negated, elements } => {
+            let elements: Vec<Json> = in_order(&types, elements)
+                .into_iter()
+                .map(|each| value::concatenation(&types, &each.key, each.key_end.as_deref()))
+                .collect();
+            relation(negation(*negated), left, json!({"set": elements}))
+        }
         Test::Set { negated, set } => relation(negation(*negated), left, json!(format!("@{set}"))),
     }
 }

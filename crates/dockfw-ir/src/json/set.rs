@@ -33,6 +33,7 @@ pub(super) fn set(table: &Table, set: &Set) -> Json {
         insert(&mut object, "size", size);
     }
     let flags = [
+        (set.dynamic, "dynamic"),
         (set.interval, "interval"),
         (set.timeout.is_some(), "timeout"),
     ];
@@ -62,7 +63,7 @@ fn key_type(types: &[DataType]) -> Json {
     }
 }
 
-fn seconds(duration: Duration) -> u64 {
+pub(super) fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 

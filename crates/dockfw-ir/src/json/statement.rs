@@ -2,18 +2,22 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{compare, insert, value};
+use super::{compare, insert, mangle, value};
 use crate::expr::ct::TupleField;
 use crate::expr::fib::{FibAddress, FibResult};
-use crate::expr::{Ct, Expr, Fib, Key, Meta};
+use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Payload};
 use crate::print::chain::says_family;
 use crate::print::context::{Context, TCP};
-use crate::print::expr::{direction_word, payload_words, tuple_word};
+use crate::print::expr::{
+    base_word, direction_word, ipv6_header_word, mode_word, payload_words, socket_word, tuple_word,
+};
+use crate::print::mangle::bytes_words;
 use crate::print::statement::{MarkParts, flag_words, icmpx_word, unit_word};
 use crate::print::symbol;
 use crate::statement::nat::{NatFamily, NatFlags};
 use crate::statement::{
-    Limit, Log, MarkTarget, Nat, NatKind, NatTarget, Reject, SetMark, Statement, Verdict,
+    Limit, Log, LogFlags, MarkSource, MarkTarget, Measure, Nat, NatKind, NatTarget, Reject,
+    SetMark, Statement, Verdict,
 };
 use crate::table::Table;
 use crate::value::DataType;
@@ -32,6 +36,13 @@ pub(super) fn statement(statement: &Statement, table: &Table, context: Context) 
         Statement::Reject(reject) => self::reject(*reject),
         Statement::Notrack => json!({"notrack": null}),
         Statement::SetMark(mark) => set_mark(mark),
+        Statement::Mangle(each) => mangle::mangle(each, context),
+        Statement::Quota(quota) => mangle::quota(*quota),
+        Statement::CtCount(count) => mangle::ct_count(*count),
+        Statement::Queue(queue) => mangle::queue(*queue),
+        Statement::Dup(to) => mangle::dup(*to),
+        Statement::Tproxy(tproxy) => mangle::tproxy(tproxy, table),
+        Statement::Dynset(dynset) => mangle::dynset(dynset, context),
         Statement::Nat(nat) => self::nat(nat, table, context),
         Statement::Masquerade(masquerade) => {
             let mut object = json!({});
@@ -39,9 +50,10 @@ pub(super) fn statement(statement: &Statement, table: &Table, context: Context) 
             flags(&mut object, masquerade.flags);
             json!({"masquerade": null_if_empty(object)})
         }
-        Statement::Redirect { ports } => {
+        Statement::Redirect { ports, flags } => {
             let mut object = json!({});
             self::ports(&mut object, *ports);
+            self::flags(&mut object, *flags);
             json!({"redirect": null_if_empty(object)})
         }
     }
@@ -79,6 +91,11 @@ pub(super) fn key(key: &Key, context: Context) -> Json {
 
 fn expr(expr: &Expr, context: Context) -> Json {
     match expr {
+        Expr::Payload(Payload::Raw(raw)) => json!({"payload": {
+            "base": base_word(raw.base),
+            "offset": u32::from(raw.offset) * 8,
+            "len": u32::from(raw.len) * 8,
+        }}),
         Expr::Payload(payload) => {
             let (protocol, field) = payload_words(*payload, context);
             json!({"payload": {"protocol": protocol, "field": field}})
@@ -86,6 +103,13 @@ fn expr(expr: &Expr, context: Context) -> Json {
         Expr::Meta(meta) => json!({"meta": {"key": meta_key(*meta)}}),
         Expr::Ct(ct) => json!({"ct": ct_members(*ct)}),
         Expr::Fib(fib) => fib_members(*fib),
+        Expr::Exthdr(exthdr) => exthdr_members(*exthdr),
+        Expr::Socket(socket) => json!({"socket": {"key": socket_word(*socket)}}),
+        Expr::Numgen(numgen) => json!({"numgen": {
+            "mode": mode_word(numgen.mode),
+            "mod": numgen.modulus,
+            "offset": numgen.offset,
+        }}),
     }
 }
 
@@ -100,6 +124,10 @@ const fn meta_key(meta: Meta) -> &'static str {
         Meta::Pkttype => "pkttype",
         Meta::Nfproto => "nfproto",
         Meta::L4proto => "l4proto",
+        Meta::Cgroup => "cgroup",
+        Meta::Hour => "hour",
+        Meta::Day => "day",
+        Meta::Time => "time",
     }
 }
 
@@ -109,6 +137,7 @@ fn ct_members(ct: Ct) -> Json {
         Ct::Direction => json!({"key": "direction"}),
         Ct::Status => json!({"key": "status"}),
         Ct::Mark => json!({"key": "mark"}),
+        Ct::Expiration => json!({"key": "expiration"}),
         Ct::Tuple(_, field @ TupleField::Protocol) => json!({"key": tuple_word(field)}),
         Ct::Tuple(direction, field) => {
             json!({"key": tuple_word(field), "dir": direction_word(direction)})
@@ -116,15 +145,28 @@ fn ct_members(ct: Ct) -> Json {
     }
 }
 
+fn exthdr_members(exthdr: Exthdr) -> Json {
+    match exthdr {
+        Exthdr::TcpOption(kind) => json!({"tcp option": match symbol::tcp_option(kind) {
+            Some(name) => json!({"name": name}),
+            None => json!({"base": kind, "offset": 0, "len": 8}),
+        }}),
+        Exthdr::TcpMaxseg => json!({"tcp option": {"name": "maxseg", "field": "size"}}),
+        Exthdr::Ipv6(header) => json!({"exthdr": {"name": ipv6_header_word(header)}}),
+    }
+}
+
 fn fib_members(fib: Fib) -> Json {
     let result = match fib.result {
         FibResult::Type => "type",
         FibResult::Oifname => "oifname",
+        FibResult::Exists => "oif",
     };
     let mut flags = vec![match fib.address {
         FibAddress::Saddr => "saddr",
         FibAddress::Daddr => "daddr",
     }];
+    flags.extend(fib.mark.then_some("mark"));
     flags.extend(fib.iif.then_some("iif"));
     flags.extend(fib.oif.then_some("oif"));
     json!({"fib": {"result": result, "flags": flags}})
@@ -142,12 +184,25 @@ pub(super) fn verdict(verdict: &Verdict) -> Json {
     }
 }
 
-fn limit(limit: Limit) -> Json {
-    let mut object = json!({
-        "rate": limit.rate,
-        "burst": limit.burst,
-        "per": unit_word(limit.unit),
-    });
+pub(super) fn limit(limit: Limit) -> Json {
+    let mut object = match limit.measure {
+        Measure::Packets => json!({
+            "rate": limit.rate,
+            "burst": limit.burst,
+            "per": unit_word(limit.unit),
+        }),
+        Measure::Bytes => {
+            let (rate, rate_unit) = bytes_words(limit.rate);
+            let (burst, burst_unit) = bytes_words(limit.burst.into());
+            json!({
+                "rate": rate,
+                "burst": burst,
+                "per": unit_word(limit.unit),
+                "rate_unit": rate_unit,
+                "burst_unit": burst_unit,
+            })
+        }
+    };
     if limit.over {
         insert(&mut object, "inv", true);
     }
@@ -174,6 +229,24 @@ fn log(log: &Log) -> Json {
     if let Some(threshold) = log.queue_threshold {
         insert(&mut object, "queue-threshold", threshold);
     }
+    let flags = [
+        (log.flags.tcp_sequence, "tcp sequence"),
+        (log.flags.tcp_options, "tcp options"),
+        (log.flags.ip_options, "ip options"),
+        (log.flags.skuid, "skuid"),
+        (log.flags.ether, "ether"),
+    ];
+    let mut words: Vec<Json> = flags
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, word)| json!(word))
+        .collect();
+    match words.len() {
+        0 => {}
+        1 => insert(&mut object, "flags", words.pop().unwrap_or_default()),
+        _ if log.flags == LogFlags::ALL => insert(&mut object, "flags", "all"),
+        _ => insert(&mut object, "flags", words),
+    }
     json!({"log": null_if_empty(object)})
 }
 
@@ -193,10 +266,11 @@ fn set_mark(mark: &SetMark) -> Json {
         MarkTarget::Packet => json!({"meta": {"key": "mark"}}),
         MarkTarget::Conntrack => json!({"ct": {"key": "mark"}}),
     };
-    let mut value = if mark.keep == 0 {
-        json!(mark.value)
-    } else {
-        target.clone()
+    let mut value = match mark.source {
+        _ if mark.keep == 0 => json!(mark.value),
+        MarkSource::Packet => json!({"meta": {"key": "mark"}}),
+        MarkSource::Conntrack => json!({"ct": {"key": "mark"}}),
+        MarkSource::Socket => json!({"socket": {"key": "mark"}}),
     };
     if mark.keep != 0 {
         let MarkParts { and, xor, or } = MarkParts::new(mark);
@@ -211,8 +285,8 @@ fn set_mark(mark: &SetMark) -> Json {
 
 fn nat(nat: &Nat, table: &Table, context: Context) -> Json {
     let mut object = json!({});
-    if says_family(table.family) {
-        let family = match nat.target.family() {
+    if let Some(family) = nat.target.family().filter(|_| says_family(table.family)) {
+        let family = match family {
             NatFamily::Ipv4 => "ip",
             NatFamily::Ipv6 => "ip6",
         };
@@ -231,6 +305,16 @@ fn nat(nat: &Nat, table: &Table, context: Context) -> Json {
             insert(&mut object, "addr", addresses);
             self::ports(&mut object, *ports);
         }
+        NatTarget::Prefix(prefix) => {
+            let address = json!({"prefix": {
+                "addr": prefix.addr().to_string(),
+                "len": prefix.prefix_len(),
+            }});
+            insert(&mut object, "addr", address);
+            insert(&mut object, "flags", "netmap");
+            insert(&mut object, "type_flags", "prefix");
+        }
+        NatTarget::Ports(first, last) => self::ports(&mut object, Some((*first, *last))),
         NatTarget::Map { key, map, .. } => {
             let lookup = json!({"map": {
                 "key": self::key(key, context),

@@ -47,7 +47,14 @@ pub(super) fn ends(data_type: DataType, low: &[u8], high: &[u8]) -> Json {
 /// One field: a number, or the text that nft has for it.
 pub(super) fn single(data_type: DataType, bytes: &[u8]) -> Json {
     let text = match data_type {
-        DataType::Ipv4Addr | DataType::Ipv6Addr | DataType::EtherAddr | DataType::IfName => true,
+        DataType::Ipv4Addr
+        | DataType::Ipv6Addr
+        | DataType::EtherAddr
+        | DataType::IfName
+        | DataType::TimeOfDay
+        | DataType::Timestamp => true,
+        DataType::Boolean => return json!(bytes.first().is_some_and(|byte| *byte != 0)),
+        DataType::Duration => return json!(symbol::number(data_type, bytes).map(|ms| ms / 1000)),
         DataType::NfProto
         | DataType::InetProto
         | DataType::InetService
@@ -64,6 +71,10 @@ pub(super) fn single(data_type: DataType, bytes: &[u8]) -> Json {
         | DataType::PktType
         | DataType::Uid
         | DataType::Gid
+        | DataType::Dscp
+        | DataType::Ecn
+        | DataType::Weekday
+        | DataType::Raw(_)
         | DataType::Integer(_)
         | DataType::HostInteger(_) => false,
     };

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::{expr, statement, symbol, value};
 use crate::expr::Key;
 use crate::name::IfName;
+use crate::set::Element;
 use crate::statement::{Match, Operator, Test};
 use crate::value::{DataType, Value};
 
@@ -37,6 +38,10 @@ pub(super) fn print(out: &mut String, test: &Match, context: Context) {
             negation(out, *negated);
             statement::set_name(out, set);
         }
+        Test::OneOf { negated, elements } => {
+            negation(out, *negated);
+            one_of(out, &test.key.data_types(), elements);
+        }
     }
 }
 
@@ -44,6 +49,24 @@ fn negation(out: &mut String, negated: bool) {
     if negated {
         out.push_str("!= ");
     }
+}
+
+/// `{ A, B-C }`, in the order in which nft lists them: that of numbers.
+fn one_of(out: &mut String, types: &[DataType], elements: &[Element]) {
+    for (index, element) in in_order(types, elements).into_iter().enumerate() {
+        out.push_str(if index == 0 { "{ " } else { ", " });
+        value::concatenation(out, types, &element.key, element.key_end.as_deref());
+    }
+    out.push_str(" }");
+}
+
+/// Elements in the order of their numbers, which is not that of the bytes for those of the host.
+pub(crate) fn in_order<'e>(types: &[DataType], elements: &'e [Element]) -> Vec<&'e Element> {
+    let mut elements: Vec<&Element> = elements.iter().collect();
+    if let [one] = *types {
+        elements.sort_by(|a, b| one.order(value::field(one, &a.key), value::field(one, &b.key)));
+    }
+    elements
 }
 
 /// `br-*`.
@@ -124,6 +147,14 @@ pub(crate) fn prefix_length(data_type: DataType, mask: &[u8]) -> Option<u32> {
         | DataType::PktType
         | DataType::Uid
         | DataType::Gid
+        | DataType::Boolean
+        | DataType::Dscp
+        | DataType::Ecn
+        | DataType::Duration
+        | DataType::TimeOfDay
+        | DataType::Weekday
+        | DataType::Timestamp
+        | DataType::Raw(_)
         | DataType::Integer(_)
         | DataType::HostInteger(_) => None,
     }

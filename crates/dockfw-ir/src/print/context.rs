@@ -10,9 +10,11 @@
 use crate::chain::Rule;
 use crate::expr::ct::TupleField;
 use crate::expr::payload::Requires;
-use crate::expr::{Ct, Expr, Key, Meta, Payload};
+use crate::expr::{Ct, Expr, Key, Meta};
 use crate::set::SetKind;
-use crate::statement::{Match, Nat, NatTarget, Operator, Reject, Statement, Test, VerdictMap};
+use crate::statement::{
+    Mangle, Match, Nat, NatTarget, Operator, Reject, Statement, Test, VerdictMap,
+};
 use crate::table::{Family, Table};
 use crate::value::DataType;
 
@@ -53,14 +55,14 @@ impl Context {
             Some(Protocol::Transport(protocol)) => self.transport = Some(protocol),
             None => {}
         }
-        for payload in payloads(statement) {
-            match payload.requires() {
+        for requires in requirements(statement) {
+            match requires {
                 Requires::Nfproto(protocol) => self.network = Some(protocol),
                 Requires::L4proto(protocol) => {
                     self.transport = Some(protocol);
                     self.network = family_of(protocol).or(self.network);
                 }
-                Requires::Nothing | Requires::Ethernet => {}
+                Requires::Nothing | Requires::Ports | Requires::Ethernet => {}
             }
         }
     }
@@ -129,7 +131,11 @@ pub(crate) fn protocol_match(statement: &Statement) -> Option<Protocol> {
         | Meta::Oifname
         | Meta::Skuid
         | Meta::Skgid
-        | Meta::Pkttype => None,
+        | Meta::Pkttype
+        | Meta::Cgroup
+        | Meta::Hour
+        | Meta::Day
+        | Meta::Time => None,
     }
 }
 
@@ -142,6 +148,7 @@ pub(crate) fn key_of(statement: &Statement) -> Option<&Key> {
             target: NatTarget::Map { key, .. },
             ..
         }) => Some(key),
+        Statement::Dynset(dynset) => Some(&dynset.key),
         Statement::Nat(_)
         | Statement::Verdict(_)
         | Statement::Counter
@@ -150,17 +157,43 @@ pub(crate) fn key_of(statement: &Statement) -> Option<&Key> {
         | Statement::Reject(_)
         | Statement::Notrack
         | Statement::SetMark(_)
+        | Statement::Mangle(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_)
         | Statement::Masquerade(_)
         | Statement::Redirect { .. } => None,
     }
 }
 
-fn payloads(statement: &Statement) -> impl Iterator<Item = Payload> {
+/// What the fields that a statement reads or sets ask of the packet.
+pub(crate) fn requirements(statement: &Statement) -> impl Iterator<Item = Requires> {
     let exprs = key_of(statement).map_or(&[][..], |key| key.0.as_slice());
-    exprs.iter().filter_map(|expr| match expr {
-        Expr::Payload(payload) => Some(*payload),
-        Expr::Meta(_) | Expr::Ct(_) | Expr::Fib(_) => None,
-    })
+    let field = match statement {
+        Statement::Mangle(Mangle::Field { field, .. }) => Some(field.requires()),
+        Statement::Mangle(_)
+        | Statement::Match(_)
+        | Statement::VerdictMap(_)
+        | Statement::Verdict(_)
+        | Statement::Counter
+        | Statement::Limit(_)
+        | Statement::Log(_)
+        | Statement::Reject(_)
+        | Statement::Notrack
+        | Statement::SetMark(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_)
+        | Statement::Dynset(_)
+        | Statement::Nat(_)
+        | Statement::Masquerade(_)
+        | Statement::Redirect { .. } => None,
+    };
+    exprs.iter().map(Expr::requires).chain(field)
 }
 
 /// Whether nft leaves out the first of these statements because a later one implies it.
@@ -198,25 +231,29 @@ fn implies(statement: &Statement, protocol: Protocol, family: Family) -> bool {
             _ => false,
         };
     }
-    payloads(statement).any(|payload| match (payload.requires(), protocol) {
+    requirements(statement).any(|requires| match (requires, protocol) {
         (Requires::Nfproto(wanted), Protocol::Network(known))
         | (Requires::L4proto(wanted), Protocol::Transport(known)) => wanted == known,
         (Requires::L4proto(wanted), Protocol::Network(known)) => family_of(wanted) == Some(known),
-        (Requires::Nothing, Protocol::Transport(known)) => has_ports(known),
+        (Requires::Ports, Protocol::Transport(known)) => has_ports(known),
         (Requires::Nfproto(_), Protocol::Transport(_))
-        | (Requires::Nothing, Protocol::Network(_))
-        | (Requires::Ethernet, _) => false,
+        | (Requires::Ports, Protocol::Network(_))
+        | (Requires::Nothing | Requires::Ethernet, _) => false,
     })
 }
 
 /// Whether nft reads this statement only where the transport protocol is known.
 fn needs_transport(statement: &Statement, table: &Table) -> bool {
     match statement {
-        Statement::Match(_) | Statement::VerdictMap(_) => reads_tuple_port(statement),
+        Statement::Match(_) | Statement::VerdictMap(_) | Statement::Dynset(_) => {
+            reads_tuple_port(statement)
+        }
         Statement::Masquerade(masquerade) => masquerade.ports.is_some(),
-        Statement::Redirect { ports } => ports.is_some(),
+        Statement::Redirect { ports, .. } => ports.is_some(),
         Statement::Nat(nat) => match &nat.target {
             NatTarget::Ipv4 { ports, .. } | NatTarget::Ipv6 { ports, .. } => ports.is_some(),
+            NatTarget::Ports(..) => true,
+            NatTarget::Prefix(_) => false,
             NatTarget::Map { key, map, .. } => {
                 let port = table.set(map).is_some_and(|map| match &map.kind {
                     SetKind::Map(types) => types.contains(&DataType::InetService),
@@ -231,7 +268,13 @@ fn needs_transport(statement: &Statement, table: &Table) -> bool {
         | Statement::Log(_)
         | Statement::Reject(_)
         | Statement::Notrack
-        | Statement::SetMark(_) => false,
+        | Statement::SetMark(_)
+        | Statement::Mangle(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_) => false,
     }
 }
 
@@ -251,7 +294,12 @@ fn tells_transport(key: &Key) -> bool {
     key.0.iter().any(|expr| match expr {
         Expr::Payload(payload) => matches!(payload.requires(), Requires::L4proto(_)),
         Expr::Meta(Meta::L4proto) => key.0.len() > 1,
-        Expr::Meta(_) | Expr::Ct(_) | Expr::Fib(_) => false,
+        Expr::Meta(_)
+        | Expr::Ct(_)
+        | Expr::Fib(_)
+        | Expr::Exthdr(_)
+        | Expr::Socket(_)
+        | Expr::Numgen(_) => false,
     })
 }
 
@@ -278,10 +326,27 @@ pub(crate) fn parts<'a>(rule: &'a Rule, table: &Table) -> Vec<Part<'a>> {
         if !is_implied(rest, table.family) {
             parts.push(Part::Statement(statement, known));
         }
+        told |= names_transports(statement);
         known.learn(statement);
         rest = after;
     }
     parts
+}
+
+/// `meta l4proto { tcp, udp }`, after which nft takes ports.
+fn names_transports(statement: &Statement) -> bool {
+    let Statement::Match(Match {
+        key,
+        test: Test::OneOf {
+            negated: false,
+            elements,
+        },
+    }) = statement
+    else {
+        return false;
+    };
+    matches!(key.0.as_slice(), [Expr::Meta(Meta::L4proto)])
+        && elements.iter().any(|element| element.key_end.is_none())
 }
 
 /// The transport protocol that the first of these statements to ask for one asks for.

@@ -1,9 +1,13 @@
 //! Expressions and keys.
 
 use super::context::Context;
+use super::{symbol, value};
 use crate::expr::ct::{Direction, TupleField};
+use crate::expr::exthdr::Ipv6Header;
 use crate::expr::fib::{FibAddress, FibResult};
-use crate::expr::{Ct, Expr, Fib, Key, Meta, Payload};
+use crate::expr::numgen::NumgenMode;
+use crate::expr::payload::Base;
+use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Numgen, Payload, Socket};
 
 /// A key: its expressions joined with ` . `.
 pub(super) fn key(out: &mut String, key: &Key, context: Context) {
@@ -17,6 +21,15 @@ pub(super) fn key(out: &mut String, key: &Key, context: Context) {
 
 fn print(out: &mut String, expr: &Expr, context: Context) {
     match expr {
+        Expr::Payload(Payload::Raw(raw)) => {
+            let (offset, len) = (u32::from(raw.offset) * 8, u32::from(raw.len) * 8);
+            out.push('@');
+            out.push_str(base_word(raw.base));
+            for number in [offset, len] {
+                out.push(',');
+                value::decimal(out, number);
+            }
+        }
         Expr::Payload(payload) => {
             let (protocol, field) = payload_words(*payload, context);
             words(out, &[protocol, field]);
@@ -24,6 +37,9 @@ fn print(out: &mut String, expr: &Expr, context: Context) {
         Expr::Meta(meta) => words(out, &[meta_word(*meta)]),
         Expr::Ct(ct) => print_ct(out, *ct),
         Expr::Fib(fib) => print_fib(out, *fib),
+        Expr::Exthdr(exthdr) => print_exthdr(out, *exthdr),
+        Expr::Socket(socket) => words(out, &["socket", socket_word(*socket)]),
+        Expr::Numgen(numgen) => print_numgen(out, *numgen),
     }
 }
 
@@ -42,8 +58,15 @@ pub(crate) fn payload_words(payload: Payload, context: Context) -> (&'static str
         Payload::EtherSaddr => ("ether", "saddr"),
         Payload::IpSaddr => ("ip", "saddr"),
         Payload::IpDaddr => ("ip", "daddr"),
+        Payload::IpDscp => ("ip", "dscp"),
+        Payload::IpEcn => ("ip", "ecn"),
+        Payload::IpTtl => ("ip", "ttl"),
+        Payload::IpFragOff => ("ip", "frag-off"),
         Payload::Ip6Saddr => ("ip6", "saddr"),
         Payload::Ip6Daddr => ("ip6", "daddr"),
+        Payload::Ip6Dscp => ("ip6", "dscp"),
+        Payload::Ip6Ecn => ("ip6", "ecn"),
+        Payload::Ip6Hoplimit => ("ip6", "hoplimit"),
         Payload::ThSport => (context.ports_of(), "sport"),
         Payload::ThDport => (context.ports_of(), "dport"),
         Payload::TcpSport => ("tcp", "sport"),
@@ -51,12 +74,72 @@ pub(crate) fn payload_words(payload: Payload, context: Context) -> (&'static str
         Payload::TcpFlags => ("tcp", "flags"),
         Payload::UdpSport => ("udp", "sport"),
         Payload::UdpDport => ("udp", "dport"),
+        Payload::UdpLength => ("udp", "length"),
         Payload::SctpSport => ("sctp", "sport"),
         Payload::SctpDport => ("sctp", "dport"),
         Payload::IcmpType => ("icmp", "type"),
         Payload::IcmpCode => ("icmp", "code"),
         Payload::Icmpv6Type => ("icmpv6", "type"),
         Payload::Icmpv6Code => ("icmpv6", "code"),
+        // It has no field, and is printed in another way.
+        Payload::Raw(raw) => (base_word(raw.base), "?"),
+    }
+}
+
+/// The header that a raw field counts from.
+pub(crate) const fn base_word(base: Base) -> &'static str {
+    match base {
+        Base::Link => "ll",
+        Base::Network => "nh",
+        Base::Transport => "th",
+    }
+}
+
+pub(crate) const fn socket_word(socket: Socket) -> &'static str {
+    match socket {
+        Socket::Transparent => "transparent",
+        Socket::Mark => "mark",
+        Socket::Wildcard => "wildcard",
+    }
+}
+
+pub(crate) const fn ipv6_header_word(header: Ipv6Header) -> &'static str {
+    match header {
+        Ipv6Header::HopByHop => "hbh",
+        Ipv6Header::Routing => "rt",
+        Ipv6Header::Fragment => "frag",
+        Ipv6Header::Destination => "dst",
+        Ipv6Header::Mobility => "mh",
+    }
+}
+
+fn print_exthdr(out: &mut String, exthdr: Exthdr) {
+    match exthdr {
+        Exthdr::TcpOption(kind) => {
+            out.push_str("tcp option ");
+            match symbol::tcp_option(kind) {
+                Some(name) => out.push_str(name),
+                None => value::decimal(out, kind.into()),
+            }
+        }
+        Exthdr::TcpMaxseg => out.push_str("tcp option maxseg size"),
+        Exthdr::Ipv6(header) => words(out, &["exthdr", ipv6_header_word(header)]),
+    }
+}
+
+pub(crate) const fn mode_word(mode: NumgenMode) -> &'static str {
+    match mode {
+        NumgenMode::Increment => "inc",
+        NumgenMode::Random => "random",
+    }
+}
+
+fn print_numgen(out: &mut String, numgen: Numgen) {
+    words(out, &["numgen", mode_word(numgen.mode), "mod "]);
+    value::decimal(out, numgen.modulus);
+    if numgen.offset != 0 {
+        out.push_str(" offset ");
+        value::decimal(out, numgen.offset);
     }
 }
 
@@ -71,6 +154,10 @@ const fn meta_word(meta: Meta) -> &'static str {
         Meta::Pkttype => "meta pkttype",
         Meta::Nfproto => "meta nfproto",
         Meta::L4proto => "meta l4proto",
+        Meta::Cgroup => "meta cgroup",
+        Meta::Hour => "meta hour",
+        Meta::Day => "meta day",
+        Meta::Time => "meta time",
     }
 }
 
@@ -80,6 +167,7 @@ fn print_ct(out: &mut String, ct: Ct) {
         Ct::Direction => out.push_str("ct direction"),
         Ct::Status => out.push_str("ct status"),
         Ct::Mark => out.push_str("ct mark"),
+        Ct::Expiration => out.push_str("ct expiration"),
         // Both directions have the same protocol, and nft lists neither.
         Ct::Tuple(_, TupleField::Protocol) => out.push_str("ct protocol"),
         Ct::Tuple(direction, field) => {
@@ -114,6 +202,9 @@ fn print_fib(out: &mut String, fib: Fib) {
         FibAddress::Saddr => "fib saddr",
         FibAddress::Daddr => "fib daddr",
     });
+    if fib.mark {
+        out.push_str(" . mark");
+    }
     if fib.iif {
         out.push_str(" . iif");
     }
@@ -123,5 +214,6 @@ fn print_fib(out: &mut String, fib: Fib) {
     out.push_str(match fib.result {
         FibResult::Type => " type",
         FibResult::Oifname => " oifname",
+        FibResult::Exists => " oif",
     });
 }

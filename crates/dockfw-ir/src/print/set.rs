@@ -50,11 +50,23 @@ fn types(out: &mut String, types: &[DataType]) {
 /// nft leaves `flags timeout` out where a default lifetime says it, unless there are other flags.
 fn flags(out: &mut String, set: &Set) {
     let lifetime = set.timeout.filter(|timeout| !timeout.is_zero());
-    match (set.interval, set.timeout) {
-        (true, None) => out.push_str("\t\tflags interval\n"),
-        (true, Some(_)) => out.push_str("\t\tflags interval,timeout\n"),
-        (false, Some(Duration::ZERO)) => out.push_str("\t\tflags timeout\n"),
-        (false, Some(_) | None) => {}
+    let others = set.dynamic || set.interval;
+    let words = [
+        (set.dynamic, "dynamic"),
+        (set.interval, "interval"),
+        (
+            set.timeout.is_some() && (others || lifetime.is_none()),
+            "timeout",
+        ),
+    ];
+    let mut separator = "\t\tflags ";
+    for (_, word) in words.into_iter().filter(|(is, _)| *is) {
+        out.push_str(separator);
+        out.push_str(word);
+        separator = ",";
+    }
+    if separator == "," {
+        out.push('\n');
     }
     if let Some(lifetime) = lifetime {
         out.push_str("\t\ttimeout ");
@@ -109,7 +121,7 @@ fn element(out: &mut String, set: &Set, element: &Element) {
 }
 
 /// `1d1h1m1s1ms`; parts that are zero are left out.
-fn duration(out: &mut String, duration: Duration) {
+pub(super) fn duration(out: &mut String, duration: Duration) {
     let seconds = duration.as_secs();
     let parts = [
         (seconds / 86_400, "d"),

@@ -1,14 +1,19 @@
 //! Statements.
 
+use std::fmt::Write;
+use std::net::IpAddr;
+
 use super::context::Context;
-use super::{chain, compare, expr, symbol, value};
+use super::{chain, compare, expr, mangle, symbol, value};
 use crate::name::SetName;
 use crate::statement::nat::{NatFamily, NatFlags};
 use crate::statement::reject::Icmpx;
 use crate::statement::{
-    Limit, Log, MarkTarget, Nat, NatKind, NatTarget, Reject, SetMark, Statement, TimeUnit, Verdict,
+    Limit, Log, LogFlags, MarkSource, MarkTarget, Measure, Nat, NatKind, NatTarget, Reject,
+    SetMark, Statement, TimeUnit, Verdict,
 };
 use crate::table::Table;
+use crate::value::DataType;
 
 /// A match of every transport protocol, which tells nft 1.0.6 that there is one.
 ///
@@ -28,7 +33,7 @@ pub(super) fn tautology(out: &mut String, later: Option<u8>) {
     out.push_str("meta l4proto { 0-");
     value::decimal(out, u32::from(protocol) - 1);
     out.push_str(", ");
-    value::single(out, crate::DataType::InetProto, &[protocol]);
+    value::single(out, DataType::InetProto, &[protocol]);
     out.push_str(", ");
     value::decimal(out, u32::from(protocol) + 1);
     out.push_str("-255 }");
@@ -49,15 +54,29 @@ pub(super) fn print(out: &mut String, statement: &Statement, table: &Table, cont
         Statement::Reject(reject) => print_reject(out, *reject, table, context),
         Statement::Notrack => out.push_str("notrack"),
         Statement::SetMark(mark) => print_mark(out, mark),
+        Statement::Mangle(each) => mangle::mangle(out, each, context),
+        Statement::Quota(quota) => mangle::quota(out, *quota),
+        Statement::CtCount(count) => mangle::ct_count(out, *count),
+        Statement::Queue(queue) => mangle::queue(out, *queue),
+        Statement::Dup(to) => {
+            out.push_str("dup to ");
+            match to {
+                IpAddr::V4(to) => value::single(out, DataType::Ipv4Addr, &to.octets()),
+                IpAddr::V6(to) => value::ipv6(out, *to),
+            }
+        }
+        Statement::Tproxy(tproxy) => mangle::tproxy(out, tproxy, table),
+        Statement::Dynset(dynset) => mangle::dynset(out, dynset, context),
         Statement::Nat(nat) => print_nat(out, nat, table, context),
         Statement::Masquerade(masquerade) => {
             out.push_str("masquerade");
             to_ports(out, masquerade.ports);
             flags(out, masquerade.flags);
         }
-        Statement::Redirect { ports } => {
+        Statement::Redirect { ports, flags } => {
             out.push_str("redirect");
             to_ports(out, *ports);
+            self::flags(out, *flags);
         }
     }
 }
@@ -94,20 +113,29 @@ pub(crate) const fn unit_word(unit: TimeUnit) -> &'static str {
     }
 }
 
-fn print_limit(out: &mut String, limit: Limit) {
+pub(super) fn print_limit(out: &mut String, limit: Limit) {
     /// What nft assumes, and leaves out.
     const BURST: u32 = 5;
     out.push_str("limit rate ");
     if limit.over {
         out.push_str("over ");
     }
-    out.push_str(&limit.rate.to_string());
-    out.push('/');
-    out.push_str(unit_word(limit.unit));
-    if limit.burst != BURST {
-        out.push_str(" burst ");
-        value::decimal(out, limit.burst);
-        out.push_str(" packets");
+    match limit.measure {
+        Measure::Packets => {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{}/{}", limit.rate, unit_word(limit.unit));
+            if limit.burst != BURST {
+                let _ = write!(out, " burst {} packets", limit.burst);
+            }
+        }
+        Measure::Bytes => {
+            let (rate, unit) = mangle::bytes_words(limit.rate);
+            let _ = write!(out, "{rate} {unit}/{}", unit_word(limit.unit));
+            if limit.burst != 0 {
+                let (burst, unit) = mangle::bytes_words(limit.burst.into());
+                let _ = write!(out, " burst {burst} {unit}");
+            }
+        }
     }
 }
 
@@ -137,6 +165,28 @@ fn print_log(out: &mut String, log: &Log) {
             out.push_str(word);
             value::decimal(out, number);
         }
+    }
+    print_log_flags(out, log.flags);
+}
+
+fn print_log_flags(out: &mut String, flags: LogFlags) {
+    if flags == LogFlags::ALL {
+        return out.push_str(" flags all");
+    }
+    match (flags.tcp_sequence, flags.tcp_options) {
+        (true, true) => out.push_str(" flags tcp sequence,options"),
+        (true, false) => out.push_str(" flags tcp sequence"),
+        (false, true) => out.push_str(" flags tcp options"),
+        (false, false) => {}
+    }
+    let rest = [
+        (flags.ip_options, "ip options"),
+        (flags.skuid, "skuid"),
+        (flags.ether, "ether"),
+    ];
+    for (_, word) in rest.into_iter().filter(|(set, _)| *set) {
+        out.push_str(" flags ");
+        out.push_str(word);
     }
 }
 
@@ -196,14 +246,18 @@ fn print_mark(out: &mut String, mark: &SetMark) {
         MarkTarget::Conntrack => "ct mark",
     };
     let hex = |out: &mut String, number: u32| {
-        value::single(out, crate::DataType::Mark, &number.to_ne_bytes());
+        value::single(out, DataType::Mark, &number.to_ne_bytes());
     };
     out.push_str(target);
     out.push_str(" set ");
     if mark.keep == 0 {
         return hex(out, mark.value);
     }
-    out.push_str(target);
+    out.push_str(match mark.source {
+        MarkSource::Packet => "meta mark",
+        MarkSource::Conntrack => "ct mark",
+        MarkSource::Socket => "socket mark",
+    });
     let MarkParts { and, xor, or } = MarkParts::new(mark);
     for (word, number, neutral) in [(" & ", and, u32::MAX), (" ^ ", xor, 0), (" | ", or, 0)] {
         if number != neutral {
@@ -220,18 +274,22 @@ fn print_nat(out: &mut String, nat: &Nat, table: &Table, context: Context) {
     });
     if chain::says_family(table.family) {
         out.push_str(match nat.target.family() {
-            NatFamily::Ipv4 => " ip",
-            NatFamily::Ipv6 => " ip6",
+            Some(NatFamily::Ipv4) => " ip",
+            Some(NatFamily::Ipv6) => " ip6",
+            None => "",
         });
+    }
+    if matches!(nat.target, NatTarget::Prefix(_)) {
+        out.push_str(" prefix");
     }
     out.push_str(" to ");
     match &nat.target {
         NatTarget::Ipv4 { addresses, ports } => {
             let (first, last) = (addresses.0.octets(), addresses.1.octets());
-            value::single(out, crate::DataType::Ipv4Addr, &first);
+            value::single(out, DataType::Ipv4Addr, &first);
             if first != last {
                 out.push('-');
-                value::single(out, crate::DataType::Ipv4Addr, &last);
+                value::single(out, DataType::Ipv4Addr, &last);
             }
             if let Some(ports) = ports {
                 print_ports(out, *ports);
@@ -257,6 +315,17 @@ fn print_nat(out: &mut String, nat: &Nat, table: &Table, context: Context) {
                 print_ports(out, *ports);
             }
         }
+        NatTarget::Prefix(prefix) => {
+            match prefix.addr() {
+                IpAddr::V4(address) => {
+                    value::single(out, DataType::Ipv4Addr, &address.octets());
+                }
+                IpAddr::V6(address) => value::ipv6(out, address),
+            }
+            out.push('/');
+            value::decimal(out, prefix.prefix_len().into());
+        }
+        NatTarget::Ports(first, last) => print_ports(out, (*first, *last)),
         NatTarget::Map { key, map, .. } => {
             expr::key(out, key, context);
             out.push_str(" map ");

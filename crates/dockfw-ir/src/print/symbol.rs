@@ -19,6 +19,10 @@ pub(crate) const fn table(data_type: DataType) -> &'static [(u32, &'static str)]
         DataType::CtStatus => CT_STATUS,
         DataType::FibAddrtype => FIB_ADDRTYPE,
         DataType::PktType => PKT_TYPE,
+        DataType::Boolean => BOOLEAN,
+        DataType::Dscp => DSCP,
+        DataType::Ecn => ECN,
+        DataType::Weekday => WEEKDAY,
         DataType::Ipv4Addr
         | DataType::Ipv6Addr
         | DataType::EtherAddr
@@ -27,6 +31,10 @@ pub(crate) const fn table(data_type: DataType) -> &'static [(u32, &'static str)]
         | DataType::IfName
         | DataType::Uid
         | DataType::Gid
+        | DataType::Duration
+        | DataType::TimeOfDay
+        | DataType::Timestamp
+        | DataType::Raw(_)
         | DataType::Integer(_)
         | DataType::HostInteger(_) => &[],
     }
@@ -72,8 +80,88 @@ pub(crate) const fn type_name(data_type: DataType) -> &'static str {
         DataType::Uid => "uid",
         DataType::Gid => "gid",
         // No declaration can name these; the verifier keeps them out of sets.
-        DataType::Integer(_) | DataType::HostInteger(_) => "integer",
+        DataType::Boolean => "boolean",
+        DataType::Dscp => "dscp",
+        DataType::Ecn => "ecn",
+        DataType::Duration | DataType::Timestamp => "time",
+        DataType::TimeOfDay => "hour",
+        DataType::Weekday => "day",
+        DataType::Raw(_) | DataType::Integer(_) | DataType::HostInteger(_) => "integer",
     }
+}
+
+/// Whether a declaration of a set can name the type, and its keys are what is compared.
+pub(crate) const fn has_type_name(data_type: DataType) -> bool {
+    !matches!(
+        data_type,
+        DataType::Boolean
+            | DataType::Dscp
+            | DataType::Ecn
+            | DataType::Duration
+            | DataType::TimeOfDay
+            | DataType::Weekday
+            | DataType::Timestamp
+            | DataType::Raw(_)
+            | DataType::Integer(_)
+            | DataType::HostInteger(_)
+    )
+}
+
+const BOOLEAN: &[(u32, &str)] = &[(0, "missing"), (1, "exists")];
+
+const DSCP: &[(u32, &str)] = &[
+    (0x00, "cs0"),
+    (0x08, "cs1"),
+    (0x10, "cs2"),
+    (0x18, "cs3"),
+    (0x20, "cs4"),
+    (0x28, "cs5"),
+    (0x30, "cs6"),
+    (0x38, "cs7"),
+    (0x01, "lephb"),
+    (0x0a, "af11"),
+    (0x0c, "af12"),
+    (0x0e, "af13"),
+    (0x12, "af21"),
+    (0x14, "af22"),
+    (0x16, "af23"),
+    (0x1a, "af31"),
+    (0x1c, "af32"),
+    (0x1e, "af33"),
+    (0x22, "af41"),
+    (0x24, "af42"),
+    (0x26, "af43"),
+    (0x2c, "va"),
+    (0x2e, "ef"),
+];
+
+const ECN: &[(u32, &str)] = &[(0, "not-ect"), (1, "ect1"), (2, "ect0"), (3, "ce")];
+
+const WEEKDAY: &[(u32, &str)] = &[
+    (0, "Sunday"),
+    (1, "Monday"),
+    (2, "Tuesday"),
+    (3, "Wednesday"),
+    (4, "Thursday"),
+    (5, "Friday"),
+    (6, "Saturday"),
+];
+
+/// Kinds of TCP options.
+pub(crate) const fn tcp_option(kind: u8) -> Option<&'static str> {
+    Some(match kind {
+        0 => "eol",
+        1 => "nop",
+        2 => "maxseg",
+        3 => "window",
+        4 => "sack-perm",
+        5 => "sack",
+        8 => "timestamp",
+        19 => "md5sig",
+        30 => "mptcp",
+        34 => "fastopen",
+        _ => return None,
+    })
 }
 
 const NFPROTO: &[(u32, &str)] = &[(2, "ipv4"), (10, "ipv6")];

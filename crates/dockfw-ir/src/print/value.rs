@@ -4,8 +4,9 @@
 
 use std::fmt::Write;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
-use super::symbol;
+use super::{set, symbol, time};
 use crate::value::{DataType, Value};
 
 /// A concatenation, or a range of one.
@@ -82,6 +83,11 @@ pub(crate) fn ends(out: &mut String, data_type: DataType, low: &[u8], high: &[u8
             out.push('-');
         }
         match (symbol::table(data_type), symbol::number(data_type, bytes)) {
+            // The ends are seconds only.
+            (_, Some(ms)) if data_type == DataType::Duration && ms.is_multiple_of(1000) => {
+                decimal(out, ms / 1000);
+                out.push('s');
+            }
             ([_, ..], Some(number)) => decimal(out, number),
             _ => single(out, data_type, bytes),
         }
@@ -113,6 +119,31 @@ pub(crate) fn single(out: &mut String, data_type: DataType, bytes: &[u8]) {
             {
                 hex_byte(out, byte);
             }
+        }
+        (DataType::Duration, [a, b, c, d]) => {
+            let milliseconds = u32::from_ne_bytes([*a, *b, *c, *d]);
+            set::duration(out, Duration::from_millis(milliseconds.into()));
+        }
+        (DataType::TimeOfDay, [a, b, c, d]) => {
+            time::of_day(out, u32::from_ne_bytes([*a, *b, *c, *d]));
+        }
+        (DataType::Timestamp, bytes) => match <[u8; 8]>::try_from(bytes) {
+            Ok(bytes) => time::point(out, u64::from_ne_bytes(bytes)),
+            Err(_) => hexadecimal(out, bytes),
+        },
+        (DataType::Raw(_), bytes) => match symbol::number(data_type, bytes) {
+            Some(number) => hex_number(out, number),
+            None => hexadecimal(out, bytes),
+        },
+        (DataType::Weekday, &[day]) => match symbol::name(data_type, day.into()) {
+            Some(name) => {
+                let _ = write!(out, "\"{name}\"");
+            }
+            None => decimal(out, day.into()),
+        },
+        (DataType::Dscp, &[dscp]) if symbol::name(data_type, dscp.into()).is_none() => {
+            out.push_str("0x");
+            hex_byte(out, dscp);
         }
         _ => match symbol::number(data_type, bytes) {
             Some(number) => match symbol::name(data_type, number) {

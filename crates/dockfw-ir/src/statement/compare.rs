@@ -2,6 +2,7 @@
 
 use crate::expr::Key;
 use crate::name::SetName;
+use crate::set::{Element, Set, SetKind};
 use crate::value::Value;
 
 /// A test of a key.
@@ -28,7 +29,7 @@ pub enum Test {
         /// With what; bits outside the mask are zero.
         value: Value,
     },
-    /// `KEY LOW-HIGH`, both ends included; single fields in network byte order only.
+    /// `KEY LOW-HIGH`, both ends included; single fields that are numbers.
     Range {
         /// `!=`
         negated: bool,
@@ -51,9 +52,42 @@ pub enum Test {
         /// A set of the same table with the key's type.
         set: SetName,
     },
+    /// `KEY { A, B-C, … }`: a constant set of the rule's own.
+    ///
+    /// Encoded as an anonymous set (`NFT_SET_ANONYMOUS | NFT_SET_CONSTANT`) that goes away with the
+    /// rule. A single field has at least two elements: nft reads one as a comparison.
+    OneOf {
+        /// `!=`
+        negated: bool,
+        /// As in a [`Set`]: members of the key's types, ordered by key, without
+        /// comments and lifetimes. Ranges are of numbers in network byte order only.
+        elements: Vec<Element>,
+    },
 }
 
-/// A comparison. Less and greater compare bytes in network order.
+impl Match {
+    /// The set that a [`Test::OneOf`] stands for, under a name that no other set has.
+    pub fn anonymous_set(&self) -> Option<Set> {
+        let Test::OneOf { elements, .. } = &self.test else {
+            return None;
+        };
+        let interval = elements.iter().any(|element| element.key_end.is_some());
+        Some(Set {
+            name: SetName::anonymous(),
+            key: self.key.data_types(),
+            kind: SetKind::Set,
+            interval,
+            dynamic: false,
+            timeout: None,
+            size: u32::try_from(elements.len()).ok().filter(|_| !interval),
+            comment: None,
+            elements: elements.clone(),
+        })
+    }
+}
+
+/// A comparison. Less and greater compare numbers; those of the host are put into network byte
+/// order before.
 ///
 /// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_cmp_ops` (v6.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,27 @@
 /// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_limit_attributes` (v6.12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Packets per `unit`; not 0.
+    /// Packets or bytes per `unit`; not 0.
     pub rate: u64,
+    /// What is counted.
+    pub measure: Measure,
     /// The unit of the rate.
     pub unit: TimeUnit,
-    /// Packets that may come at once on top; 5 unless told, as in nft(8).
+    /// Packets or bytes that may come at once on top; 5 packets or 0 bytes unless told, as in
+    /// nft(8).
     pub burst: u32,
     /// `limit rate over`: goes on when the rate is exceeded.
     pub over: bool,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Measure {
+    /// Packets.
+    #[default]
+    Packets,
+    /// Bytes of IP packets.
+    Bytes,
 }
 
 /// A unit of time.

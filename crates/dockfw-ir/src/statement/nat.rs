@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use crate::expr::Key;
 use crate::name::SetName;
 
@@ -46,6 +48,11 @@ pub enum NatTarget {
         /// First and last port; `None` keeps the port if it is free.
         ports: Option<(u16, u16)>,
     },
+    /// `ip prefix to NETWORK`: the bits of the address outside the prefix stay as they are
+    /// (`NF_NAT_RANGE_NETMAP`). Without flags: nft would list it as something else.
+    Prefix(IpNet),
+    /// `to :P[-Q]`: the address stays. After a match of a transport protocol.
+    Ports(u16, u16),
     /// `ip to KEY map @MAP`: the map's data is an address, or an address and a port.
     /// When the map has nothing for the key, the rule does not match.
     Map {
@@ -79,12 +86,13 @@ impl NatFamily {
 }
 
 impl NatTarget {
-    /// The family that is rewritten.
-    pub const fn family(&self) -> NatFamily {
+    /// The family that is rewritten; `None` for ports alone.
+    pub const fn family(&self) -> Option<NatFamily> {
         match self {
-            Self::Ipv4 { .. } => NatFamily::Ipv4,
-            Self::Ipv6 { .. } => NatFamily::Ipv6,
-            Self::Map { family, .. } => *family,
+            Self::Ipv4 { .. } | Self::Prefix(IpNet::V4(_)) => Some(NatFamily::Ipv4),
+            Self::Ipv6 { .. } | Self::Prefix(IpNet::V6(_)) => Some(NatFamily::Ipv6),
+            Self::Map { family, .. } => Some(*family),
+            Self::Ports(..) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::report::Check;
 use super::value::{Flags, Layout, name_error};
-use crate::expr::Expr;
+use crate::expr::{Expr, Numgen};
 use crate::print::symbol;
 use crate::statement::{Match, Operator, Test};
 use crate::value::{DataType, Value};
@@ -12,6 +12,7 @@ pub(super) fn check(test: &Match, add: &mut impl FnMut(Check, String)) {
         Test::Compare { .. } => Check::Compare,
         Test::Range { .. } => Check::Range,
         Test::Prefix { .. } => Check::Prefix,
+        Test::OneOf { .. } => return one_of(test, add),
         Test::Set { .. } => return,
     };
     let [expr] = test.key.0.as_slice() else {
@@ -23,6 +24,9 @@ pub(super) fn check(test: &Match, add: &mut impl FnMut(Check, String)) {
         }
         return;
     };
+    if let Expr::Numgen(numgen) = expr {
+        numbers(*numgen, &test.test, add);
+    }
     let error = match &test.test {
         Test::Compare {
             mask,
@@ -31,14 +35,14 @@ pub(super) fn check(test: &Match, add: &mut impl FnMut(Check, String)) {
         } => compare(expr.data_type(), mask.as_ref(), *operator, value, add),
         Test::Range { low, high, .. } => range(expr.data_type(), low, high),
         Test::Prefix { prefix, .. } => self::prefix(expr, prefix),
-        Test::Set { .. } => None,
+        Test::Set { .. } | Test::OneOf { .. } => None,
     };
     if let Some(error) = error {
         add(number, error);
     }
 }
 
-/// Numbers whose bytes the kernel can order.
+/// Numbers that can be ordered: those of the host are put into network byte order before.
 const fn is_ordered(data_type: DataType) -> bool {
     match data_type {
         DataType::Ipv4Addr
@@ -49,24 +53,32 @@ const fn is_ordered(data_type: DataType) -> bool {
         | DataType::Icmpv6Type
         | DataType::IcmpCode
         | DataType::Icmpv6Code
-        | DataType::Integer(_) => true,
+        | DataType::Mark
+        | DataType::Uid
+        | DataType::Gid
+        | DataType::Duration
+        | DataType::TimeOfDay
+        | DataType::Timestamp
+        | DataType::Raw(_)
+        | DataType::Integer(_)
+        | DataType::HostInteger(_) => true,
         DataType::NfProto
         | DataType::EtherAddr
         | DataType::TcpFlag
-        | DataType::Mark
         | DataType::IfName
         | DataType::CtState
         | DataType::CtDir
         | DataType::CtStatus
         | DataType::FibAddrtype
         | DataType::PktType
-        | DataType::Uid
-        | DataType::Gid
-        | DataType::HostInteger(_) => false,
+        | DataType::Boolean
+        | DataType::Dscp
+        | DataType::Ecn
+        | DataType::Weekday => false,
     }
 }
 
-const fn is_maskable(data_type: DataType) -> bool {
+pub(super) const fn is_maskable(data_type: DataType) -> bool {
     symbol::is_flags(data_type)
         || matches!(
             data_type,
@@ -75,7 +87,74 @@ const fn is_maskable(data_type: DataType) -> bool {
                 | DataType::EtherAddr
                 | DataType::InetService
                 | DataType::Mark
+                | DataType::Integer(_)
+                | DataType::Raw(_)
         )
+}
+
+/// nft refuses numbers above the largest that is made.
+fn numbers(numgen: Numgen, test: &Test, add: &mut impl FnMut(Check, String)) {
+    let largest = numgen
+        .offset
+        .saturating_add(numgen.modulus.saturating_sub(1));
+    let values = match test {
+        Test::Compare { value, .. } => [Some(value), None],
+        Test::Range { low, high, .. } => [Some(low), Some(high)],
+        Test::Prefix { .. } | Test::Set { .. } | Test::OneOf { .. } => [None, None],
+    };
+    let above = |value: &Value| {
+        let number = symbol::number(numgen.data_type(), value.as_bytes());
+        number.is_some_and(|number| number > largest)
+    };
+    if values.into_iter().flatten().any(above) {
+        add(
+            Check::Value,
+            format!("a number above {largest}, which is never made"),
+        );
+    }
+}
+
+/// A set of the rule's own: what holds for the elements of a set holds for its elements too.
+fn one_of(test: &Match, add: &mut impl FnMut(Check, String)) {
+    let Some(set) = test.anonymous_set() else {
+        return;
+    };
+    let mut refuse = |message: &str| add(Check::OneOf, message.to_owned());
+    match set.key.as_slice() {
+        [one] => {
+            if set.elements.len() < 2 {
+                refuse("fewer than two elements are a comparison");
+            }
+            let listed = !matches!(
+                one,
+                DataType::Boolean
+                    | DataType::Dscp
+                    | DataType::Ecn
+                    | DataType::TimeOfDay
+                    | DataType::Timestamp
+                    | DataType::Raw(_)
+            );
+            if !listed || matches!(test.key.0.as_slice(), [Expr::Numgen(_)]) {
+                refuse("a field of this type is compared with one value");
+            }
+        }
+        several => {
+            if set.elements.is_empty() {
+                refuse("no elements");
+            }
+            if several.len() > super::set::MAX_FIELDS
+                || !several.iter().all(|one| symbol::has_type_name(*one))
+            {
+                refuse("more than 5 fields, or one whose type has no name");
+            }
+        }
+    }
+    if set.elements.iter().any(|element| element.extra.is_some()) {
+        refuse("a lifetime or comment");
+    }
+    super::element::check(&set, &mut |check, index, message| {
+        add(check, format!("element {index}: {message}"));
+    });
 }
 
 fn compare(
@@ -95,6 +174,9 @@ fn compare(
         add(Check::Value, error);
     }
     let equality = matches!(operator, Operator::Equal | Operator::NotEqual);
+    if data_type == DataType::Boolean && operator != Operator::Equal {
+        return Some("what exists is compared for equality only".to_owned());
+    }
     let Some(mask) = mask else {
         if !equality && !is_ordered(data_type) {
             return Some(format!("{data_type:?} has no order"));
@@ -131,7 +213,14 @@ fn range(data_type: DataType, low: &Value, high: &Value) -> Option<String> {
     if !is_ordered(data_type) {
         return Some(format!("{data_type:?} has no order"));
     }
-    (low > high).then(|| "the high end is below the low end".to_owned())
+    let (low, high) = (low.as_bytes(), high.as_bytes());
+    let in_order = data_type.order(
+        low.get(..data_type.len()).unwrap_or(low),
+        high.get(..data_type.len()).unwrap_or(high),
+    );
+    in_order
+        .is_gt()
+        .then(|| "the high end is below the low end".to_owned())
 }
 
 fn prefix(expr: &Expr, prefix: &str) -> Option<String> {

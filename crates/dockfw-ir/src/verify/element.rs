@@ -1,12 +1,13 @@
 //! Elements of sets and maps.
 
-use super::report::{Check, Object, Report};
+use super::report::Check;
 use super::value::{Flags, Layout};
 use crate::print::symbol;
 use crate::set::{Element, ElementData, Set, SetKind};
 use crate::value::Value;
 
-pub(super) fn check(set: &Set, report: &mut Report<'_>) {
+/// Gives `add` the number of each element that something is wrong with.
+pub(super) fn check(set: &Set, report: &mut impl FnMut(Check, usize, String)) {
     let key = Layout::new(&set.key);
     let data = match &set.kind {
         SetKind::Map(types) => Layout::new(types),
@@ -16,7 +17,7 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
     let mut lengths_fit = true;
     for (index, element) in set.elements.iter().enumerate() {
         let mut add = |check, message: String| {
-            report.add(check, Object::Element(set.name.clone(), index), message);
+            report(check, index, message);
         };
         lengths_fit &= check_key(set, &key, element, &mut add);
         check_data(set, &data, element, &mut add);
@@ -147,7 +148,7 @@ fn tail(element: &Element, length: usize) -> &[u8] {
 
 /// Elements of a concatenation that share a key. They are ordered by their first fields, so that
 /// only those whose first field is still open are compared.
-fn overlaps(set: &Set, layout: &Layout, report: &mut Report<'_>) {
+fn overlaps(set: &Set, layout: &Layout, report: &mut impl FnMut(Check, usize, String)) {
     let first = set
         .key
         .first()
@@ -164,10 +165,10 @@ fn overlaps(set: &Set, layout: &Layout, report: &mut Report<'_>) {
                 .all(|(((_, a), (_, b)), ((_, c), (_, d)))| a <= d && c <= b)
         });
         if common {
-            report.add(
+            report(
                 Check::ElementOrder,
-                Object::Element(set.name.clone(), index),
-                "it has keys in common with an element before",
+                index,
+                "it has keys in common with an element before".to_owned(),
             );
         }
         open.push(element);

@@ -3,6 +3,7 @@
 use super::report::Check;
 use crate::chain::{BaseChain, Hook};
 use crate::expr::fib::FibResult;
+use crate::expr::payload::{Base, Raw};
 use crate::expr::{Expr, Fib, Meta, Payload};
 use crate::statement::Statement;
 
@@ -24,7 +25,15 @@ pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check,
                 Meta::Iifname => bases.iter().all(|base| base.hook != Hook::Output),
                 Meta::Oifname => everywhere(OUTGOING),
                 Meta::Skuid | Meta::Skgid => everywhere(&[Hook::Output, Hook::Postrouting]),
-                Meta::Length | Meta::Mark | Meta::Pkttype | Meta::Nfproto | Meta::L4proto => true,
+                Meta::Cgroup => everywhere(&[Hook::Input, Hook::Output, Hook::Postrouting]),
+                Meta::Length
+                | Meta::Mark
+                | Meta::Pkttype
+                | Meta::Nfproto
+                | Meta::L4proto
+                | Meta::Hour
+                | Meta::Day
+                | Meta::Time => true,
             };
             if !known {
                 let message = format!("{meta:?} is not known at a hook that leads here");
@@ -38,7 +47,29 @@ pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check,
             }
         }
         Expr::Fib(fib) => check_fib(*fib, &everywhere, add),
-        Expr::Payload(_) | Expr::Ct(_) => {}
+        Expr::Socket(_) => {
+            if !everywhere(&[Hook::Prerouting, Hook::Input, Hook::Output]) {
+                let message = "a socket is looked up at prerouting, input and output";
+                add(Check::MetaHook, message.to_owned());
+            }
+        }
+        Expr::Payload(Payload::Raw(raw)) => check_raw(*raw, add),
+        Expr::Numgen(numgen) => {
+            if numgen.modulus == 0 || numgen.offset.checked_add(numgen.modulus - 1).is_none() {
+                add(Check::Key, "numbers above 32 bits, or none".to_owned());
+            }
+        }
+        Expr::Payload(_) | Expr::Ct(_) | Expr::Exthdr(_) => {}
+    }
+}
+
+fn check_raw(raw: Raw, add: &mut impl FnMut(Check, String)) {
+    if !matches!(raw.len, 1 | 2 | 4) || raw.base == Base::Link {
+        let message = "raw fields have 1, 2 or 4 bytes of the network or transport header";
+        add(Check::Key, message.to_owned());
+    }
+    if raw.base == Base::Transport && raw.len == 2 && matches!(raw.offset, 0 | 2) {
+        add(Check::Key, "nft lists this raw field as a port".to_owned());
     }
 }
 
@@ -47,13 +78,14 @@ fn check_fib(fib: Fib, everywhere: &impl Fn(&[Hook]) -> bool, add: &mut impl FnM
     if fib.iif && fib.oif {
         add(Check::Key, "a route lookup by both interfaces".to_owned());
     }
-    if fib.oif && fib.result == FibResult::Oifname {
+    let route = matches!(fib.result, FibResult::Oifname | FibResult::Exists);
+    if fib.oif && route {
         add(
             Check::Key,
             "the output interface of a route by output interface".to_owned(),
         );
     }
-    if (fib.iif || fib.result == FibResult::Oifname) && !everywhere(INCOMING) {
+    if (fib.iif || route) && !everywhere(INCOMING) {
         let message = "this route lookup is for prerouting, input and forward";
         add(Check::FibHook, message.to_owned());
     }
@@ -63,18 +95,20 @@ fn check_fib(fib: Fib, everywhere: &impl Fn(&[Hook]) -> bool, add: &mut impl FnM
     }
 }
 
+/// Whether conntrack has not run at any of these.
+pub(super) fn before_conntrack(bases: &[BaseChain]) -> bool {
+    /// `NF_IP_PRI_CONNTRACK`.
+    const CONNTRACK: i32 = -200;
+    let mut bases = bases.iter();
+    bases.all(|b| among(*b, &[Hook::Prerouting, Hook::Output]) && b.priority < CONNTRACK)
+}
+
 pub(super) fn notrack(
     statement: &Statement,
     bases: &[BaseChain],
     add: &mut impl FnMut(Check, String),
 ) {
-    /// `NF_IP_PRI_CONNTRACK`.
-    const CONNTRACK: i32 = -200;
-    if *statement == Statement::Notrack
-        && !bases
-            .iter()
-            .all(|b| among(*b, &[Hook::Prerouting, Hook::Output]) && b.priority < CONNTRACK)
-    {
+    if *statement == Statement::Notrack && !before_conntrack(bases) {
         let message = "notrack comes too late but at prerouting and output below -200";
         add(Check::Notrack, message.to_owned());
     }

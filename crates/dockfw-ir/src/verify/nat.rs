@@ -5,7 +5,7 @@ use super::report::Check;
 use crate::chain::{BaseChain, ChainKind, Hook};
 use crate::expr::Expr;
 use crate::set::SetKind;
-use crate::statement::nat::NatFamily;
+use crate::statement::nat::{NatFamily, NatFlags};
 use crate::statement::{Nat, NatKind, NatTarget, Statement};
 use crate::table::Family;
 use crate::value::DataType;
@@ -26,7 +26,7 @@ pub(super) fn check(
             }
         }
         Statement::Masquerade(masquerade) => (&[Hook::Postrouting], masquerade.ports),
-        Statement::Redirect { ports } => (&[Hook::Prerouting, Hook::Output], *ports),
+        Statement::Redirect { ports, .. } => (&[Hook::Prerouting, Hook::Output], *ports),
         Statement::Match(_)
         | Statement::VerdictMap(_)
         | Statement::Verdict(_)
@@ -35,7 +35,14 @@ pub(super) fn check(
         | Statement::Log(_)
         | Statement::Reject(_)
         | Statement::Notrack
-        | Statement::SetMark(_) => return,
+        | Statement::SetMark(_)
+        | Statement::Mangle(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_)
+        | Statement::Dynset(_) => return,
     };
     check_ports(ports, add);
     for base in bases {
@@ -60,8 +67,8 @@ fn check_target(nat: &Nat, family: Family, index: &Index<'_>, add: &mut impl FnM
     let wanted = nat.target.family();
     let possible = match family {
         Family::Inet => true,
-        Family::Ip => wanted == NatFamily::Ipv4,
-        Family::Ip6 => wanted == NatFamily::Ipv6,
+        Family::Ip => wanted.is_none_or(|wanted| wanted == NatFamily::Ipv4),
+        Family::Ip6 => wanted.is_none_or(|wanted| wanted == NatFamily::Ipv6),
     };
     if !possible {
         let message = "the table does not have packets of this family";
@@ -76,12 +83,23 @@ fn check_target(nat: &Nat, family: Family, index: &Index<'_>, add: &mut impl FnM
             check_ports(*ports, add);
             addresses.0 <= addresses.1
         }
-        NatTarget::Map { key, map, .. } => {
+        NatTarget::Ports(first, last) => {
+            check_ports(Some((*first, *last)), add);
+            true
+        }
+        NatTarget::Prefix(prefix) => {
+            if prefix.trunc() != *prefix || nat.flags != NatFlags::default() {
+                let message = "a prefix with bits behind its length, or with flags";
+                add(Check::NatTarget, message.to_owned());
+            }
+            true
+        }
+        NatTarget::Map { key, map, family } => {
             if key.0.iter().any(|expr| matches!(expr, Expr::Fib(_))) {
                 let message = "nft does not read a route lookup in the key of a translation";
                 add(Check::NatMap, message.to_owned());
             }
-            let address = match wanted {
+            let address = match family {
                 NatFamily::Ipv4 => DataType::Ipv4Addr,
                 NatFamily::Ipv6 => DataType::Ipv6Addr,
             };

@@ -101,6 +101,14 @@ checks! {
     Log = 35,
     /// 36: marks.
     Mark = 36,
+    /// 37: sets in rules.
+    OneOf = 37,
+    /// 38: `set` statements.
+    Mangle = 38,
+    /// 39: queues, copies and proxies.
+    Divert = 39,
+    /// 40: elements that rules make.
+    Dynset = 40,
 }
 
 /// Where a rule is broken.

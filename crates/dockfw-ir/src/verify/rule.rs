@@ -2,7 +2,7 @@
 
 use super::graph::Index;
 use super::report::Check;
-use super::{compare, hook, nat};
+use super::{compare, dynset, hook, mangle, nat};
 use crate::chain::{BaseChain, Hook, Rule};
 use crate::expr::ct::TupleField;
 use crate::expr::fib::FibResult;
@@ -12,8 +12,11 @@ use crate::name::SetName;
 use crate::print::context::{self, Context, Protocol, TCP};
 use crate::print::symbol;
 use crate::set::SetKind;
+use crate::statement::limit::Measure;
 use crate::statement::nat::NatFamily;
-use crate::statement::{Match, Nat, NatTarget, Operator, Reject, Statement, Test, VerdictMap};
+use crate::statement::{
+    LogFlags, Mangle, Match, Nat, NatTarget, Operator, Reject, Statement, Test, VerdictMap,
+};
 use crate::table::{Family, Table};
 use crate::value::{Value, register_len};
 
@@ -29,6 +32,7 @@ pub(super) fn check(
     }
     let mut known = Context::new(table.family);
     let mut flow = None;
+    let mut several = None;
     let mut ended = false;
     for statement in &rule.statements {
         if ended {
@@ -43,11 +47,17 @@ pub(super) fn check(
             lookup(statement, key, index, add);
         }
         contradictions(statement, table.family, known, flow, add);
+        if several.is_some_and(|several| asks_for_one(several, statement)) {
+            let message = "nft does not read a field of one protocol after a match of several";
+            add(Check::Contradiction, message.to_owned());
+        }
+        several = one_of_protocols(statement).or(several);
         match statement {
             Statement::Match(test) => compare::check(test, add),
             Statement::Reject(reject) => check_reject(*reject, table.family, known, bases, add),
             Statement::Limit(limit) => {
-                if limit.rate == 0 || limit.burst == 0 {
+                let packets = limit.measure == Measure::Packets;
+                if limit.rate == 0 || (limit.burst == 0 && packets) {
                     add(
                         Check::Limit,
                         "the rate and the burst are at least 1".to_owned(),
@@ -55,24 +65,52 @@ pub(super) fn check(
                 }
             }
             Statement::Log(log) => check_log(log, add),
-            Statement::SetMark(mark) => {
-                if mark.keep == u32::MAX && mark.value == 0 {
-                    add(Check::Mark, "the mark stays as it is".to_owned());
-                }
-            }
+            Statement::Dynset(dynset) => dynset::check(dynset, index, add),
             Statement::VerdictMap(_)
             | Statement::Verdict(_)
             | Statement::Counter
             | Statement::Notrack
+            | Statement::SetMark(_)
+            | Statement::Mangle(_)
+            | Statement::Quota(_)
+            | Statement::CtCount(_)
+            | Statement::Queue(_)
+            | Statement::Dup(_)
+            | Statement::Tproxy(_)
             | Statement::Nat(_)
             | Statement::Masquerade(_)
             | Statement::Redirect { .. } => {}
         }
         hook::notrack(statement, bases, add);
+        mangle::check(statement, table.family, known, bases, add);
         nat::check(statement, table.family, index, bases, add);
         known.learn(statement);
         flow = flow_protocol(statement).or(flow);
     }
+}
+
+/// `meta l4proto { tcp, udp }` or `meta nfproto { ipv4, ipv6 }`.
+fn one_of_protocols(statement: &Statement) -> Option<Meta> {
+    let Statement::Match(Match {
+        key,
+        test: Test::OneOf { .. },
+    }) = statement
+    else {
+        return None;
+    };
+    match key.0.as_slice() {
+        [Expr::Meta(meta @ (Meta::L4proto | Meta::Nfproto))] => Some(*meta),
+        _ => None,
+    }
+}
+
+/// Whether a statement reads a field of one protocol.
+fn asks_for_one(several: Meta, statement: &Statement) -> bool {
+    context::requirements(statement).any(|requires| match requires {
+        Requires::L4proto(_) => true,
+        Requires::Nfproto(_) => several == Meta::Nfproto,
+        Requires::Nothing | Requires::Ports | Requires::Ethernet => false,
+    })
 }
 
 /// `ct protocol P`.
@@ -116,7 +154,30 @@ fn check_key(
     }
     let is_string =
         |expr: &Expr| matches!(expr, Expr::Fib(fib) if fib.result == FibResult::Oifname);
-    let compared = matches!(statement, Statement::Match(_)) && reference(statement).is_none();
+    let compared = matches!(
+        statement,
+        Statement::Match(Match {
+            test: Test::Compare { .. } | Test::Range { .. } | Test::Prefix { .. },
+            ..
+        })
+    );
+    let is_bits = |expr: &Expr| matches!(expr, Expr::Payload(payload) if payload.bits().is_some());
+    let by_value = matches!(
+        statement,
+        Statement::Match(Match {
+            test: Test::Compare {
+                mask: None,
+                operator: Operator::Equal | Operator::NotEqual,
+                ..
+            },
+            ..
+        })
+    );
+    // Comparisons of several fields are refused anyway.
+    if !by_value && key.0.iter().any(is_bits) {
+        let message = "a field of bits is compared with one value";
+        add(Check::Compare, message.to_owned());
+    }
     if !compared && key.0.iter().any(is_string) {
         let message = "nft compares the interface of a route, but does not look it up";
         add(Check::Key, message.to_owned());
@@ -130,6 +191,7 @@ fn reference(statement: &Statement) -> Option<(&SetName, &'static str)> {
             test: Test::Set { set, .. },
             ..
         }) => Some((set, "set")),
+        Statement::Dynset(dynset) => Some((&dynset.set, "set")),
         Statement::VerdictMap(VerdictMap { map, .. }) => Some((map, "verdict map")),
         Statement::Nat(Nat {
             target: NatTarget::Map { map, .. },
@@ -143,6 +205,12 @@ fn reference(statement: &Statement) -> Option<(&SetName, &'static str)> {
         | Statement::Reject(_)
         | Statement::Notrack
         | Statement::SetMark(_)
+        | Statement::Mangle(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_)
         | Statement::Nat(_)
         | Statement::Masquerade(_)
         | Statement::Redirect { .. } => None,
@@ -181,6 +249,10 @@ fn lookup(
 }
 
 /// What a statement asks of the packet, against what the rule knows of it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one match after the other over what asks"
+)]
 fn contradictions(
     statement: &Statement,
     family: Family,
@@ -224,7 +296,7 @@ fn contradictions(
                             known.network = Some(network);
                         }
                     }
-                    Requires::Nothing | Requires::Ethernet => {}
+                    Requires::Nothing | Requires::Ports | Requires::Ethernet => {}
                 }
                 if matches!(payload, Payload::ThSport | Payload::ThDport) {
                     // It is printed with the name of the protocol.
@@ -236,6 +308,11 @@ fn contradictions(
                         .filter(|protocol| !context::has_ports(*protocol));
                 }
             }
+            Expr::Exthdr(exthdr) => {
+                if let Requires::Nfproto(asked) = exthdr.requires() {
+                    ask(known.network, asked, "network");
+                }
+            }
             Expr::Ct(Ct::Tuple(_, TupleField::IpSaddr | TupleField::IpDaddr)) => {
                 ask(known.network, 2, "network");
             }
@@ -243,17 +320,20 @@ fn contradictions(
                 ask(known.network, 10, "network");
             }
             Expr::Meta(Meta::Nfproto) => other_family |= family != Family::Inet,
-            Expr::Meta(_) | Expr::Ct(_) | Expr::Fib(_) => {}
+            Expr::Meta(_) | Expr::Ct(_) | Expr::Fib(_) | Expr::Socket(_) | Expr::Numgen(_) => {}
         }
     }
     match statement {
         Statement::Nat(nat) => {
-            let asked = match nat.target.family() {
-                NatFamily::Ipv4 => 2,
-                NatFamily::Ipv6 => 10,
-            };
             // That of the table is another check.
-            if family == Family::Inet {
+            if family == Family::Inet
+                && let Some(asked) = nat.target.family().map(NatFamily::nfproto)
+            {
+                ask(known.network, asked, "network");
+            }
+        }
+        Statement::Mangle(Mangle::Field { field, .. }) => {
+            if let Requires::Nfproto(asked) = field.requires() {
                 ask(known.network, asked, "network");
             }
         }
@@ -272,6 +352,13 @@ fn contradictions(
         | Statement::Log(_)
         | Statement::Notrack
         | Statement::SetMark(_)
+        | Statement::Mangle(_)
+        | Statement::Quota(_)
+        | Statement::CtCount(_)
+        | Statement::Queue(_)
+        | Statement::Dup(_)
+        | Statement::Tproxy(_)
+        | Statement::Dynset(_)
         | Statement::Masquerade(_)
         | Statement::Redirect { .. } => {}
     }
@@ -343,6 +430,12 @@ fn check_log(log: &crate::statement::Log, add: &mut impl FnMut(Check, String)) {
         add(
             Check::Log,
             "a level goes to the kernel log, not to a group".to_owned(),
+        );
+    }
+    if log.group.is_some() && log.flags != LogFlags::NONE {
+        add(
+            Check::Log,
+            "flags are for the kernel log, not for a group".to_owned(),
         );
     }
     if log.group.is_none() && (log.snaplen.is_some() || log.queue_threshold.is_some()) {

@@ -7,7 +7,7 @@ use crate::set::{Set, SetKind};
 use crate::value::{DataType, Value, register_len};
 
 /// nft packs the types of a concatenation into 32 bits, 6 bits each.
-const MAX_FIELDS: usize = 5;
+pub(super) const MAX_FIELDS: usize = 5;
 
 pub(super) fn check(set: &Set, report: &mut Report<'_>) {
     let mut add = |check, message: String| {
@@ -36,7 +36,11 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
         (true, None) => {}
     }
     let bytes = set.key.iter().map(|t| t.len()).sum::<usize>();
-    let plain = set.kind == SetKind::Set && !set.interval && set.timeout.is_none();
+    let plain = set.kind == SetKind::Set && !set.interval && !set.dynamic && set.timeout.is_none();
+    if set.dynamic && (set.interval || set.kind != SetKind::Set) {
+        let message = "a dynamic set has neither ranges nor data";
+        add(Check::Dynset, message.to_owned());
+    }
     if plain && bytes == 2 && set.key.len() == 1 {
         let message = "a plain set of 2-byte keys becomes a bitmap, which loads slowly";
         add(Check::SetBitmap, message.to_owned());
@@ -56,7 +60,9 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
             "lifetimes are whole milliseconds".to_owned(),
         );
     }
-    element::check(set, report);
+    element::check(set, &mut |check, index, message| {
+        report.add(check, Object::Element(set.name.clone(), index), message);
+    });
 }
 
 fn types_error(what: &str, types: &[DataType]) -> Vec<String> {
@@ -75,7 +81,7 @@ fn types_error(what: &str, types: &[DataType]) -> Vec<String> {
         ));
     }
     for data_type in types {
-        if matches!(data_type, DataType::Integer(_) | DataType::HostInteger(_)) {
+        if !symbol::has_type_name(*data_type) {
             errors.push(format!("{data_type:?} has no name in a declaration"));
         }
     }

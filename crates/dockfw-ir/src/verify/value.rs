@@ -77,7 +77,13 @@ const fn is_selective(data_type: DataType) -> bool {
         | DataType::CtStatus
         | DataType::FibAddrtype
         | DataType::PktType
-        | DataType::TcpFlag => true,
+        | DataType::TcpFlag
+        | DataType::Boolean
+        | DataType::Dscp
+        | DataType::Ecn
+        | DataType::TimeOfDay
+        | DataType::Weekday
+        | DataType::Timestamp => true,
         DataType::Ipv4Addr
         | DataType::Ipv6Addr
         | DataType::EtherAddr
@@ -90,11 +96,19 @@ const fn is_selective(data_type: DataType) -> bool {
         | DataType::Mark
         | DataType::Uid
         | DataType::Gid
+        | DataType::Duration
+        | DataType::Raw(_)
         | DataType::Integer(_)
         | DataType::HostInteger(_) => false,
     }
 }
 
+/// Nanoseconds of a second.
+const NANOSECONDS: u64 = 1_000_000_000;
+/// Seconds of a day.
+const SECONDS_OF_DAY: u32 = 86_400;
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "types with a largest value")]
 fn error(data_type: DataType, bytes: &[u8], flags: Flags) -> Option<String> {
     if !is_selective(data_type) {
         return None;
@@ -102,7 +116,20 @@ fn error(data_type: DataType, bytes: &[u8], flags: Flags) -> Option<String> {
     if data_type == DataType::IfName {
         return interface_error(bytes);
     }
+    if data_type == DataType::Timestamp {
+        let time = u64::from_ne_bytes(bytes.try_into().ok()?);
+        return (!time.is_multiple_of(NANOSECONDS))
+            .then(|| format!("{time} is no whole number of seconds"));
+    }
     let number = symbol::number(data_type, bytes)?;
+    let most = match data_type {
+        DataType::Dscp => Some(63),
+        DataType::TimeOfDay => Some(SECONDS_OF_DAY - 1),
+        _ => None,
+    };
+    if let Some(most) = most {
+        return (number > most).then(|| format!("{number} is no {data_type:?}"));
+    }
     if symbol::is_flags(data_type) {
         let known: u32 = symbol::table(data_type).iter().map(|(bit, _)| bit).sum();
         if number & !known != 0 {

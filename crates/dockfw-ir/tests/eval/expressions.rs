@@ -275,6 +275,7 @@ fn reverse_path() {
         address: FibAddress::Saddr,
         iif: true,
         oif: false,
+        mark: false,
         result: FibResult::Oifname,
     };
     let from = |interface: &str, source| packet(by(interface), UDP, source, "192.0.2.1");

@@ -168,6 +168,7 @@ pub(crate) fn exact(name: &str, key: &[DataType], kind: SetKind, elements: Vec<E
         key: key.to_vec(),
         kind,
         interval: false,
+        dynamic: false,
         timeout: None,
         size: Some(1 << 20),
         comment: None,

@@ -5,6 +5,7 @@ mod compare;
 mod expressions;
 mod helpers;
 mod nat;
+mod native;
 mod paths;
 mod samples_walk;
 mod sets;

@@ -292,7 +292,10 @@ fn snat_rewrites_what_leaves() {
 
 #[test]
 fn redirect_leads_to_the_host() {
-    let redirect = |ports| Statement::Redirect { ports };
+    let redirect = |ports| Statement::Redirect {
+        ports,
+        flags: NatFlags::default(),
+    };
     let through = tcp(by("br-a"), ("172.18.0.2", 40000), ("198.51.100.9", 80));
     let outcome = eval(&prerouting(redirect(Some((3128, 3128)))), &through);
     assert_eq!(outcome.verdict, delivered("br-a"));

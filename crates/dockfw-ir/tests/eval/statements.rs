@@ -4,7 +4,9 @@ use dockfw_ir::chain::{ChainKind, Hook};
 use dockfw_ir::eval::{Conntrack, Evaluator, Limits, Packet, State, Verdict as Fate};
 use dockfw_ir::expr::ct::state;
 use dockfw_ir::expr::{Ct, Meta};
-use dockfw_ir::statement::{Limit, Log, MarkTarget, Reject, SetMark, Statement, TimeUnit};
+use dockfw_ir::statement::{
+    Limit, Log, MarkSource, MarkTarget, Measure, Reject, SetMark, Statement, TimeUnit,
+};
 
 use crate::helpers::*;
 
@@ -12,6 +14,7 @@ use crate::helpers::*;
 fn limits_are_kept_unless_told() {
     let check = |over, limits, expect: Fate| {
         let limit = Statement::Limit(Limit {
+            measure: Measure::Packets,
             rate: 1,
             unit: TimeUnit::Second,
             burst: 5,
@@ -81,6 +84,7 @@ fn marks_keep_and_change_bits() {
     let mark = |target, keep, value| {
         Statement::SetMark(SetMark {
             target,
+            source: MarkSource::Packet,
             keep,
             value,
         })
@@ -111,6 +115,7 @@ fn conntrack_marks_without_an_entry() {
     for (keep, goes_on) in [(0, true), (0xff, false)] {
         let mark = Statement::SetMark(SetMark {
             target: MarkTarget::Conntrack,
+            source: MarkSource::Conntrack,
             keep,
             value: 1,
         });

@@ -8,6 +8,8 @@
     reason = "test helpers: long lists of valid constants"
 )]
 
+mod native;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -20,8 +22,8 @@ use dockfw_ir::set::{Element, ElementExtra, Set, SetKind};
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::reject::Icmpx;
 use dockfw_ir::statement::{
-    Limit, Log, MarkTarget, Masquerade, Match, Nat, NatKind, NatTarget, Operator, Reject, SetMark,
-    Statement, Test, TimeUnit, Verdict,
+    Limit, Log, MarkSource, MarkTarget, Masquerade, Match, Measure, Nat, NatKind, NatTarget,
+    Operator, Reject, SetMark, Statement, Test, TimeUnit, Verdict,
 };
 use dockfw_ir::table::{Family, Ruleset, Table};
 use dockfw_ir::value::{DataType, Value};
@@ -52,6 +54,19 @@ pub(crate) fn samples() -> Vec<(&'static str, Ruleset)> {
         ("nat", nat()),
         ("docker", docker()),
     ]
+    .into_iter()
+    .chain(native::samples())
+    .collect()
+}
+
+/// Samples for kernels that have what the test machines may lack (`CONFIG_NFT_QUEUE`).
+#[expect(
+    clippy::allow_attributes,
+    reason = "not everybody who includes this file uses it"
+)]
+#[allow(dead_code, reason = "likewise")]
+pub(crate) fn unloadable() -> Vec<(&'static str, Ruleset)> {
+    vec![("queue", native::queue())]
 }
 
 // Short constructors.
@@ -150,6 +165,7 @@ fn exact(name: &str, key: &[DataType], elements: Vec<Element>) -> Set {
         key: key.to_vec(),
         kind: SetKind::Set,
         interval: false,
+        dynamic: false,
         timeout: None,
         size: Some(1024),
         comment: None,
@@ -823,6 +839,7 @@ fn fib() -> Ruleset {
         address,
         iif,
         oif,
+        mark: false,
         result,
     };
     let prerouting = counted(vec![
@@ -1043,6 +1060,7 @@ fn limit_and_log() -> Ruleset {
     let limit = |rate, unit, burst, over| {
         Statement::Limit(Limit {
             rate,
+            measure: Measure::Packets,
             unit,
             burst,
             over,
@@ -1133,6 +1151,10 @@ fn marks() -> Ruleset {
     let set = |target, keep, value| {
         rule(vec![Statement::SetMark(SetMark {
             target,
+            source: match target {
+                MarkTarget::Packet => MarkSource::Packet,
+                MarkTarget::Conntrack => MarkSource::Conntrack,
+            },
             keep,
             value,
         })])
@@ -1285,15 +1307,20 @@ fn nat() -> Ruleset {
             tcp(),
             Statement::Redirect {
                 ports: Some((8080, 8080)),
+                flags: NatFlags::default(),
             },
         ]),
         rule(vec![
             tcp(),
             Statement::Redirect {
                 ports: Some((8080, 8090)),
+                flags: NatFlags::default(),
             },
         ]),
-        rule(vec![Statement::Redirect { ports: None }]),
+        rule(vec![Statement::Redirect {
+            ports: None,
+            flags: NatFlags::default(),
+        }]),
     ];
     let postrouting = vec![
         rule(vec![

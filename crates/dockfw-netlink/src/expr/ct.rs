@@ -5,9 +5,9 @@ use dockfw_ir::expr::ct::{Direction, TupleField};
 
 use super::{Register, Result, RuleEncoder};
 use crate::sys::nf_tables::{
-    NFT_CT_DIRECTION, NFT_CT_DST_IP, NFT_CT_DST_IP6, NFT_CT_MARK, NFT_CT_PROTO_DST,
-    NFT_CT_PROTO_SRC, NFT_CT_PROTOCOL, NFT_CT_SRC_IP, NFT_CT_SRC_IP6, NFT_CT_STATE, NFT_CT_STATUS,
-    NFTA_CT_DIRECTION, NFTA_CT_DREG, NFTA_CT_KEY,
+    NFT_CT_DIRECTION, NFT_CT_DST_IP, NFT_CT_DST_IP6, NFT_CT_EXPIRATION, NFT_CT_MARK,
+    NFT_CT_PROTO_DST, NFT_CT_PROTO_SRC, NFT_CT_PROTOCOL, NFT_CT_SRC_IP, NFT_CT_SRC_IP6,
+    NFT_CT_STATE, NFT_CT_STATUS, NFTA_CT_DIRECTION, NFTA_CT_DREG, NFTA_CT_KEY,
 };
 
 /// The kernel's number of a key.
@@ -20,6 +20,7 @@ const fn key(ct: Ct) -> u32 {
         Ct::Direction => NFT_CT_DIRECTION,
         Ct::Status => NFT_CT_STATUS,
         Ct::Mark => NFT_CT_MARK,
+        Ct::Expiration => NFT_CT_EXPIRATION,
         Ct::Tuple(_, TupleField::IpSaddr) => NFT_CT_SRC_IP,
         Ct::Tuple(_, TupleField::IpDaddr) => NFT_CT_DST_IP,
         Ct::Tuple(_, TupleField::Ip6Saddr) => NFT_CT_SRC_IP6,
@@ -31,7 +32,7 @@ const fn key(ct: Ct) -> u32 {
 }
 
 impl RuleEncoder<'_, '_> {
-    pub(super) fn load_ct(&mut self, ct: Ct, to: Register) -> Result {
+    pub(crate) fn load_ct(&mut self, ct: Ct, to: Register) -> Result {
         self.expression("ct", |e| {
             e.u32(NFTA_CT_DREG, to.number())?;
             e.u32(NFTA_CT_KEY, key(ct))?;
@@ -39,7 +40,7 @@ impl RuleEncoder<'_, '_> {
                 // `enum ip_conntrack_dir`, one byte.
                 Ct::Tuple(Direction::Original, _) => e.u8(NFTA_CT_DIRECTION, 0),
                 Ct::Tuple(Direction::Reply, _) => e.u8(NFTA_CT_DIRECTION, 1),
-                Ct::State | Ct::Direction | Ct::Status | Ct::Mark => Ok(()),
+                Ct::State | Ct::Direction | Ct::Status | Ct::Mark | Ct::Expiration => Ok(()),
             }
         })
     }

@@ -5,8 +5,9 @@ use dockfw_ir::expr::fib::{FibAddress, FibResult};
 
 use super::{Register, Result, RuleEncoder};
 use crate::sys::nf_tables::{
-    NFT_FIB_RESULT_ADDRTYPE, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_DREG, NFTA_FIB_F_DADDR,
-    NFTA_FIB_F_IIF, NFTA_FIB_F_OIF, NFTA_FIB_F_SADDR, NFTA_FIB_FLAGS, NFTA_FIB_RESULT,
+    NFT_FIB_RESULT_ADDRTYPE, NFT_FIB_RESULT_OIF, NFT_FIB_RESULT_OIFNAME, NFTA_FIB_DREG,
+    NFTA_FIB_F_DADDR, NFTA_FIB_F_IIF, NFTA_FIB_F_MARK, NFTA_FIB_F_OIF, NFTA_FIB_F_PRESENT,
+    NFTA_FIB_F_SADDR, NFTA_FIB_FLAGS, NFTA_FIB_RESULT,
 };
 
 impl RuleEncoder<'_, '_> {
@@ -15,6 +16,7 @@ impl RuleEncoder<'_, '_> {
         let result = match fib.result {
             FibResult::Type => NFT_FIB_RESULT_ADDRTYPE,
             FibResult::Oifname => NFT_FIB_RESULT_OIFNAME,
+            FibResult::Exists => NFT_FIB_RESULT_OIF,
         };
         let mut flags = match fib.address {
             FibAddress::Saddr => NFTA_FIB_F_SADDR,
@@ -22,6 +24,12 @@ impl RuleEncoder<'_, '_> {
         };
         if fib.iif {
             flags |= NFTA_FIB_F_IIF;
+        }
+        if fib.mark {
+            flags |= NFTA_FIB_F_MARK;
+        }
+        if fib.result == FibResult::Exists {
+            flags |= NFTA_FIB_F_PRESENT;
         }
         if fib.oif {
             flags |= NFTA_FIB_F_OIF;

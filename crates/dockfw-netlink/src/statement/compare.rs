@@ -1,11 +1,14 @@
 //! Matches.
 
-use dockfw_ir::expr::{Expr, Key};
+use dockfw_ir::expr::fib::FibResult;
+use dockfw_ir::expr::payload::Bits;
+use dockfw_ir::expr::{Expr, Fib, Key, Payload};
 use dockfw_ir::statement::{Match, Operator, Test};
 use dockfw_ir::{DataType, Value};
 
 use super::Result;
 use crate::expr::{RuleEncoder, data, trimmed};
+use crate::set::ANONYMOUS;
 use crate::sys::nf_tables::{
     NFT_CMP_EQ, NFT_CMP_GT, NFT_CMP_GTE, NFT_CMP_LT, NFT_CMP_LTE, NFT_CMP_NEQ, NFT_RANGE_EQ,
     NFT_RANGE_NEQ, NFTA_RANGE_FROM_DATA, NFTA_RANGE_OP, NFTA_RANGE_SREG, NFTA_RANGE_TO_DATA,
@@ -44,6 +47,11 @@ impl RuleEncoder<'_, '_> {
     pub(super) fn compare(&mut self, statement: &Match) -> Result {
         let key = &statement.key;
         let types = key.data_types();
+        if let &[Expr::Payload(payload)] = key.0.as_slice()
+            && let Some(bits) = payload.bits()
+        {
+            return self.compare_bits(payload, bits, &statement.test);
+        }
         match &statement.test {
             Test::Compare {
                 mask: None,
@@ -51,6 +59,17 @@ impl RuleEncoder<'_, '_> {
                 value,
             } => {
                 self.load_key(key)?;
+                if let [
+                    Expr::Fib(Fib {
+                        result: FibResult::Exists,
+                        ..
+                    }),
+                ] = key.0.as_slice()
+                {
+                    // nft(8) compares the whole register, and lists a byte of it as a prefix.
+                    let exists = trimmed(value, &types)?.iter().any(|byte| *byte != 0);
+                    return self.cmp(operation(*operator), &u32::from(exists).to_ne_bytes());
+                }
                 self.compare_value(&types, *operator, value)
             }
             Test::Compare {
@@ -86,9 +105,43 @@ impl RuleEncoder<'_, '_> {
             Test::Set { negated, set } => {
                 self.set(set)?;
                 self.load_key(key)?;
-                self.lookup(set, None, *negated)
+                self.lookup(set.as_str(), None, None, *negated)
+            }
+            Test::OneOf { negated, .. } => {
+                let id = self.next_anonymous();
+                self.load_key(key)?;
+                self.lookup(ANONYMOUS, Some(id), None, *negated)
             }
         }
+    }
+
+    /// A field that does not fill its bytes: the bytes, masked, and the value shifted to its place.
+    fn compare_bits(&mut self, payload: Payload, bits: Bits, test: &Test) -> Result {
+        let Test::Compare {
+            mask: None,
+            operator: operator @ (Operator::Equal | Operator::NotEqual),
+            value,
+        } = test
+        else {
+            return Err(EncodeError::Form {
+                what: "anything but equality of a field of bits",
+            });
+        };
+        let &[number] = trimmed(value, &[payload.data_type()])? else {
+            return Err(EncodeError::Registers);
+        };
+        let shifted = (u16::from(number) << bits.shift).to_be_bytes();
+        let (mask, zero) = (bits.mask.to_be_bytes(), [0; 2]);
+        let len = usize::from(bits.len);
+        let last = |bytes: &[u8; 2]| bytes.get(2 - len.min(2)..).map(<[u8]>::to_vec);
+        let (Some(mask), Some(zero), Some(shifted)) = (last(&mask), last(&zero), last(&shifted))
+        else {
+            return Err(EncodeError::Registers);
+        };
+        self.require_for(&payload.into())?;
+        self.load_payload(payload, len, crate::expr::Register::FIRST)?;
+        self.bitwise(&mask, &zero)?;
+        self.cmp(operation(*operator), &shifted)
     }
 
     fn compare_value(&mut self, types: &[DataType], operator: Operator, value: &Value) -> Result {
@@ -138,7 +191,7 @@ impl RuleEncoder<'_, '_> {
         let len = u32::try_from(kind.len())
             .ok()
             .ok_or(EncodeError::Registers)?;
-        if !matches!(len, 2 | 4) {
+        if !matches!(len, 2 | 4 | 8) {
             return Err(EncodeError::Form {
                 what: "an order of host numbers of this length",
             });

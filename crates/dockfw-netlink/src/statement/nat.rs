@@ -1,17 +1,21 @@
 //! `dnat`, `snat`, `masquerade` and `redirect`.
 
+use std::net::IpAddr;
+
 use dockfw_ir::DataType;
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::{Masquerade, Nat, NatKind, NatTarget};
+use dockfw_ir::table::Family;
 
 use super::Result;
 use crate::expr::{Register, RuleEncoder};
 use crate::sys::nf_tables::{
-    NF_NAT_RANGE_PERSISTENT, NF_NAT_RANGE_PROTO_RANDOM, NF_NAT_RANGE_PROTO_RANDOM_FULLY,
-    NF_NAT_RANGE_PROTO_SPECIFIED, NFT_NAT_DNAT, NFT_NAT_SNAT, NFTA_MASQ_FLAGS,
-    NFTA_MASQ_REG_PROTO_MAX, NFTA_MASQ_REG_PROTO_MIN, NFTA_NAT_FAMILY, NFTA_NAT_FLAGS,
-    NFTA_NAT_REG_ADDR_MAX, NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_REG_PROTO_MAX, NFTA_NAT_REG_PROTO_MIN,
-    NFTA_NAT_TYPE, NFTA_REDIR_FLAGS, NFTA_REDIR_REG_PROTO_MAX, NFTA_REDIR_REG_PROTO_MIN,
+    NF_NAT_RANGE_NETMAP, NF_NAT_RANGE_PERSISTENT, NF_NAT_RANGE_PROTO_RANDOM,
+    NF_NAT_RANGE_PROTO_RANDOM_FULLY, NF_NAT_RANGE_PROTO_SPECIFIED, NFPROTO_INET, NFT_NAT_DNAT,
+    NFT_NAT_SNAT, NFTA_MASQ_FLAGS, NFTA_MASQ_REG_PROTO_MAX, NFTA_MASQ_REG_PROTO_MIN,
+    NFTA_NAT_FAMILY, NFTA_NAT_FLAGS, NFTA_NAT_REG_ADDR_MAX, NFTA_NAT_REG_ADDR_MIN,
+    NFTA_NAT_REG_PROTO_MAX, NFTA_NAT_REG_PROTO_MIN, NFTA_NAT_TYPE, NFTA_REDIR_FLAGS,
+    NFTA_REDIR_REG_PROTO_MAX, NFTA_REDIR_REG_PROTO_MIN,
 };
 use crate::wire::{EncodeError, Encoder};
 
@@ -66,6 +70,22 @@ impl RuleEncoder<'_, '_> {
                 self.nat_literal(&low.octets(), &high.octets(), *ports)?,
                 ports.is_some(),
             ),
+            NatTarget::Ports(first, last) => (
+                {
+                    let (port, port_max) =
+                        self.nat_ports(Register::FIRST, Some((*first, *last)))?;
+                    Registers {
+                        port,
+                        port_max,
+                        ..Registers::default()
+                    }
+                },
+                true,
+            ),
+            NatTarget::Prefix(prefix) => (
+                self.nat_prefix(prefix.network(), prefix.broadcast())?,
+                false,
+            ),
             NatTarget::Map { family, key, map } => {
                 let address = match family {
                     NatFamily::Ipv4 => DataType::Ipv4Addr,
@@ -83,7 +103,7 @@ impl RuleEncoder<'_, '_> {
                     }
                 };
                 self.load_key(key)?;
-                self.lookup(map, Some(Register::FIRST), false)?;
+                self.lookup(map.as_str(), None, Some(Register::FIRST), false)?;
                 (
                     Registers {
                         address: Some(Register::FIRST),
@@ -98,8 +118,16 @@ impl RuleEncoder<'_, '_> {
             NatKind::Snat => NFT_NAT_SNAT,
             NatKind::Dnat => NFT_NAT_DNAT,
         };
-        let family = u32::from(nat.target.family().nfproto());
-        let flags = flag_bits(nat.flags, literal_ports);
+        let family = match (nat.target.family(), self.table.family) {
+            (Some(family), _) => family.nfproto(),
+            (None, Family::Inet) => NFPROTO_INET,
+            (None, family @ (Family::Ip | Family::Ip6)) => family.nfproto(),
+        };
+        let family = u32::from(family);
+        let mut flags = flag_bits(nat.flags, literal_ports);
+        if matches!(nat.target, NatTarget::Prefix(_)) {
+            flags |= NF_NAT_RANGE_NETMAP;
+        }
         self.expression("nat", |e| {
             e.u32(NFTA_NAT_TYPE, kind)?;
             e.u32(NFTA_NAT_FAMILY, family)?;
@@ -108,6 +136,27 @@ impl RuleEncoder<'_, '_> {
             put(e, NFTA_NAT_REG_PROTO_MIN, registers.port)?;
             put(e, NFTA_NAT_REG_PROTO_MAX, registers.port_max)?;
             put_flags(e, NFTA_NAT_FLAGS, flags)
+        })
+    }
+
+    /// The first and last address of a network; the kernel keeps the bits in which they differ.
+    fn nat_prefix(&mut self, first: IpAddr, last: IpAddr) -> Result<Registers> {
+        let mut next = Register::FIRST;
+        let (address, address_max) = match (first, last) {
+            (IpAddr::V4(low), IpAddr::V4(high)) => (
+                self.take(&mut next, &low.octets())?,
+                self.take(&mut next, &high.octets())?,
+            ),
+            (IpAddr::V6(low), IpAddr::V6(high)) => (
+                self.take(&mut next, &low.octets())?,
+                self.take(&mut next, &high.octets())?,
+            ),
+            (IpAddr::V4(_) | IpAddr::V6(_), _) => return Err(EncodeError::Registers),
+        };
+        Ok(Registers {
+            address: Some(address),
+            address_max: Some(address_max),
+            ..Registers::default()
         })
     }
 
@@ -167,9 +216,9 @@ impl RuleEncoder<'_, '_> {
     }
 
     /// Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_redir_attributes` (v6.12).
-    pub(super) fn redirect(&mut self, ports: Option<(u16, u16)>) -> Result {
+    pub(super) fn redirect(&mut self, ports: Option<(u16, u16)>, flags: NatFlags) -> Result {
         let (port, port_max) = self.nat_ports(Register::FIRST, ports)?;
-        let flags = flag_bits(NatFlags::default(), port.is_some());
+        let flags = flag_bits(flags, port.is_some());
         self.expression("redir", |e| {
             put(e, NFTA_REDIR_REG_PROTO_MIN, port)?;
             put(e, NFTA_REDIR_REG_PROTO_MAX, port_max)?;

@@ -4,7 +4,7 @@
 //! has no `NFTA_*`, so the table is ours; `tests/oracle.rs` compares it with the header.
 //!
 //! Source: uapi `linux/netfilter/nf_tables.h`, `linux/netfilter/nfnetlink.h`,
-//! `linux/netfilter/nf_nat.h`, `linux/netlink.h` (v6.12).
+//! `linux/netfilter/nf_nat.h`, `linux/netfilter/nf_log.h`, `linux/netlink.h` (v6.12).
 
 macro_rules! numbers {
     ($($group:literal: $kind:ty { $($name:ident = $number:expr),* $(,)? })*) => {
@@ -86,7 +86,9 @@ numbers! {
         NFT_CONTINUE = -1, NFT_BREAK = -2, NFT_JUMP = -3, NFT_GOTO = -4, NFT_RETURN = -5,
     }
     "linux/netfilter.h": i32 { NF_DROP = 0, NF_ACCEPT = 1 }
-    "linux/netfilter.h, nfproto": u8 { NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10 }
+    "linux/netfilter.h, nfproto": u8 {
+        NFPROTO_INET = 1, NFPROTO_IPV4 = 2, NFPROTO_IPV6 = 10,
+    }
     "enum nft_registers": u32 { NFT_REG_VERDICT = 0, NFT_REG32_00 = 8, NFT_REG32_15 = 23 }
     "enum nft_expr_attributes": u16 { NFTA_EXPR_NAME = 1, NFTA_EXPR_DATA = 2 }
     "enum nft_immediate_attributes": u16 { NFTA_IMMEDIATE_DREG = 1, NFTA_IMMEDIATE_DATA = 2 }
@@ -116,42 +118,90 @@ numbers! {
     "enum nft_lookup_flags": u32 { NFT_LOOKUP_F_INV = 1 }
     "enum nft_payload_attributes": u16 {
         NFTA_PAYLOAD_DREG = 1, NFTA_PAYLOAD_BASE = 2, NFTA_PAYLOAD_OFFSET = 3,
-        NFTA_PAYLOAD_LEN = 4,
+        NFTA_PAYLOAD_LEN = 4, NFTA_PAYLOAD_SREG = 5, NFTA_PAYLOAD_CSUM_TYPE = 6,
+        NFTA_PAYLOAD_CSUM_OFFSET = 7,
     }
     "enum nft_payload_bases": u32 {
         NFT_PAYLOAD_LL_HEADER = 0, NFT_PAYLOAD_NETWORK_HEADER = 1,
         NFT_PAYLOAD_TRANSPORT_HEADER = 2,
     }
+    "enum nft_payload_csum_types": u32 { NFT_PAYLOAD_CSUM_INET = 1 }
+    "enum nft_exthdr_attributes": u16 {
+        NFTA_EXTHDR_DREG = 1, NFTA_EXTHDR_TYPE = 2, NFTA_EXTHDR_OFFSET = 3, NFTA_EXTHDR_LEN = 4,
+        NFTA_EXTHDR_FLAGS = 5, NFTA_EXTHDR_OP = 6, NFTA_EXTHDR_SREG = 7,
+    }
+    "enum nft_exthdr_flags": u32 { NFT_EXTHDR_F_PRESENT = 1 }
+    "enum nft_exthdr_op": u32 { NFT_EXTHDR_OP_IPV6 = 0, NFT_EXTHDR_OP_TCPOPT = 1 }
+    "enum nft_socket_attributes": u16 { NFTA_SOCKET_KEY = 1, NFTA_SOCKET_DREG = 2 }
+    "enum nft_socket_keys": u32 {
+        NFT_SOCKET_TRANSPARENT = 0, NFT_SOCKET_MARK = 1, NFT_SOCKET_WILDCARD = 2,
+    }
+    "enum nft_ng_attributes": u16 {
+        NFTA_NG_DREG = 1, NFTA_NG_MODULUS = 2, NFTA_NG_TYPE = 3, NFTA_NG_OFFSET = 4,
+    }
+    "enum nft_ng_types": u32 { NFT_NG_INCREMENTAL = 0, NFT_NG_RANDOM = 1 }
+    "enum nft_rt_attributes": u16 { NFTA_RT_DREG = 1, NFTA_RT_KEY = 2 }
+    "enum nft_rt_keys": u32 { NFT_RT_TCPMSS = 3 }
+    "enum nft_quota_attributes": u16 { NFTA_QUOTA_BYTES = 1, NFTA_QUOTA_FLAGS = 2 }
+    "enum nft_quota_flags": u32 { NFT_QUOTA_F_INV = 1 }
+    "enum nft_connlimit_attributes": u16 { NFTA_CONNLIMIT_COUNT = 1, NFTA_CONNLIMIT_FLAGS = 2 }
+    "enum nft_connlimit_flags": u32 { NFT_CONNLIMIT_F_INV = 1 }
+    "enum nft_queue_attributes": u16 {
+        NFTA_QUEUE_NUM = 1, NFTA_QUEUE_TOTAL = 2, NFTA_QUEUE_FLAGS = 3,
+    }
+    "linux/netfilter/nf_tables.h, queue flags": u16 {
+        NFT_QUEUE_FLAG_BYPASS = 1, NFT_QUEUE_FLAG_CPU_FANOUT = 2,
+    }
+    "enum nft_dup_attributes": u16 { NFTA_DUP_SREG_ADDR = 1 }
+    "enum nft_tproxy_attributes": u16 {
+        NFTA_TPROXY_FAMILY = 1, NFTA_TPROXY_REG_ADDR = 2, NFTA_TPROXY_REG_PORT = 3,
+    }
+    "enum nft_dynset_attributes": u16 {
+        NFTA_DYNSET_SET_NAME = 1, NFTA_DYNSET_OP = 3, NFTA_DYNSET_SREG_KEY = 4,
+        NFTA_DYNSET_TIMEOUT = 6, NFTA_DYNSET_EXPR = 7,
+    }
+    "enum nft_dynset_ops": u32 {
+        NFT_DYNSET_OP_ADD = 0, NFT_DYNSET_OP_UPDATE = 1, NFT_DYNSET_OP_DELETE = 2,
+    }
     "enum nft_meta_attributes": u16 { NFTA_META_DREG = 1, NFTA_META_KEY = 2, NFTA_META_SREG = 3 }
     "enum nft_meta_keys": u32 {
         NFT_META_LEN = 0, NFT_META_MARK = 3, NFT_META_IIFNAME = 6, NFT_META_OIFNAME = 7,
         NFT_META_IFTYPE = 8, NFT_META_SKUID = 10, NFT_META_SKGID = 11, NFT_META_NFPROTO = 15,
-        NFT_META_L4PROTO = 16, NFT_META_PKTTYPE = 19,
+        NFT_META_L4PROTO = 16, NFT_META_PKTTYPE = 19, NFT_META_PRIORITY = 2,
+        NFT_META_CGROUP = 23, NFT_META_TIME_NS = 30, NFT_META_TIME_DAY = 31,
+        NFT_META_TIME_HOUR = 32,
     }
     "enum nft_ct_attributes": u16 {
         NFTA_CT_DREG = 1, NFTA_CT_KEY = 2, NFTA_CT_DIRECTION = 3, NFTA_CT_SREG = 4,
     }
     "enum nft_ct_keys": u32 {
         NFT_CT_STATE = 0, NFT_CT_DIRECTION = 1, NFT_CT_STATUS = 2, NFT_CT_MARK = 3,
-        NFT_CT_PROTOCOL = 10, NFT_CT_PROTO_SRC = 11, NFT_CT_PROTO_DST = 12,
+        NFT_CT_EXPIRATION = 5, NFT_CT_ZONE = 17, NFT_CT_PROTOCOL = 10, NFT_CT_PROTO_SRC = 11, NFT_CT_PROTO_DST = 12,
         NFT_CT_SRC_IP = 19, NFT_CT_DST_IP = 20, NFT_CT_SRC_IP6 = 21, NFT_CT_DST_IP6 = 22,
     }
     "enum nft_fib_attributes": u16 {
         NFTA_FIB_DREG = 1, NFTA_FIB_RESULT = 2, NFTA_FIB_FLAGS = 3,
     }
-    "enum nft_fib_result": u32 { NFT_FIB_RESULT_OIFNAME = 2, NFT_FIB_RESULT_ADDRTYPE = 3 }
+    "enum nft_fib_result": u32 {
+        NFT_FIB_RESULT_OIF = 1, NFT_FIB_RESULT_OIFNAME = 2, NFT_FIB_RESULT_ADDRTYPE = 3,
+    }
     "enum nft_fib_flags": u32 {
-        NFTA_FIB_F_SADDR = 1, NFTA_FIB_F_DADDR = 2, NFTA_FIB_F_IIF = 8, NFTA_FIB_F_OIF = 16,
+        NFTA_FIB_F_SADDR = 1, NFTA_FIB_F_DADDR = 2, NFTA_FIB_F_MARK = 4, NFTA_FIB_F_IIF = 8,
+        NFTA_FIB_F_OIF = 16, NFTA_FIB_F_PRESENT = 32,
     }
     "enum nft_limit_attributes": u16 {
         NFTA_LIMIT_RATE = 1, NFTA_LIMIT_UNIT = 2, NFTA_LIMIT_BURST = 3, NFTA_LIMIT_TYPE = 4,
         NFTA_LIMIT_FLAGS = 5,
     }
-    "enum nft_limit_type": u32 { NFT_LIMIT_PKTS = 0 }
+    "enum nft_limit_type": u32 { NFT_LIMIT_PKTS = 0, NFT_LIMIT_PKT_BYTES = 1 }
     "enum nft_limit_flags": u32 { NFT_LIMIT_F_INV = 1 }
     "enum nft_log_attributes": u16 {
         NFTA_LOG_GROUP = 1, NFTA_LOG_PREFIX = 2, NFTA_LOG_SNAPLEN = 3, NFTA_LOG_QTHRESHOLD = 4,
-        NFTA_LOG_LEVEL = 5,
+        NFTA_LOG_LEVEL = 5, NFTA_LOG_FLAGS = 6,
+    }
+    "linux/netfilter/nf_log.h": u32 {
+        NF_LOG_TCPSEQ = 0x1, NF_LOG_TCPOPT = 0x2, NF_LOG_IPOPT = 0x4, NF_LOG_UID = 0x8,
+        NF_LOG_MACDECODE = 0x20,
     }
     "enum nft_reject_attributes": u16 { NFTA_REJECT_TYPE = 1, NFTA_REJECT_ICMP_CODE = 2 }
     "enum nft_reject_types": u32 {
@@ -170,6 +220,7 @@ numbers! {
     "linux/netfilter/nf_nat.h": u32 {
         NF_NAT_RANGE_PROTO_SPECIFIED = 2, NF_NAT_RANGE_PROTO_RANDOM = 4,
         NF_NAT_RANGE_PERSISTENT = 8, NF_NAT_RANGE_PROTO_RANDOM_FULLY = 16,
+        NF_NAT_RANGE_NETMAP = 64,
     }
     "enum nft_masq_attributes": u16 {
         NFTA_MASQ_FLAGS = 1, NFTA_MASQ_REG_PROTO_MIN = 2, NFTA_MASQ_REG_PROTO_MAX = 3,

@@ -160,6 +160,17 @@ impl Expression {
         self
     }
 
+    /// Hands an expression over to this one.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "this one owns it from now on"
+    )]
+    pub(crate) fn expression(self, attribute: Attribute, inner: Self) -> Self {
+        // SAFETY: both are alive; the outer one owns and frees the inner one from now on.
+        unsafe { sys::nftnl_expr_add_expr(self.0, attribute, inner.0) };
+        self
+    }
+
     pub(crate) fn text(self, attribute: Attribute, value: &str) -> Self {
         let value = CString::new(value).unwrap();
         // SAFETY: likewise; the text is copied.

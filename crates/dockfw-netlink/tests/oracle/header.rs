@@ -82,7 +82,7 @@ fn evaluate(text: &str, known: &BTreeMap<String, i64>) -> Option<i64> {
 #[test]
 fn our_numbers_are_those_of_the_header() {
     let mut known = BTreeMap::from([("NLMSG_MIN_TYPE".to_owned(), 0x10)]);
-    for file in ["nf_tables.h", "nfnetlink.h", "nf_nat.h"] {
+    for file in ["nf_tables.h", "nfnetlink.h", "nf_nat.h", "nf_log.h"] {
         let path = format!("/usr/include/linux/netfilter/{file}");
         let text = std::fs::read_to_string(&path).unwrap();
         known.extend(numbers(&text));

@@ -10,7 +10,7 @@
 use dockfw_ir::chain::{ChainKind, Policy};
 use dockfw_ir::name::Comment;
 use dockfw_ir::set::{ElementData, SetKind};
-use dockfw_ir::statement::Verdict;
+use dockfw_ir::statement::{Match, Statement, Test, Verdict};
 use dockfw_ir::{DataType, Ruleset, Value};
 use nftnl::nftnl_sys::*;
 
@@ -70,10 +70,27 @@ pub(crate) fn messages(ruleset: &Ruleset) -> Vec<u8> {
         }
         for chain in &table.chains {
             for rule in &chain.rules {
+                let before = id;
+                for statement in &rule.statements {
+                    if let Statement::Match(test) = statement
+                        && let Some(set) = anonymous(test)
+                    {
+                        id += 1;
+                        let name = table.name.as_str();
+                        put(
+                            libc::NFT_MSG_NEWSET,
+                            &Payload::Set(&declaration(name, &set, id)),
+                        );
+                        for mut theirs in elements(name, &set) {
+                            theirs.u32(NFTNL_SET_ID, id);
+                            put(libc::NFT_MSG_NEWSETELEM, &Payload::Elements(&theirs));
+                        }
+                    }
+                }
                 let mut theirs = Rule::new();
                 theirs.text(NFTNL_RULE_TABLE, table.name.as_str());
                 theirs.text(NFTNL_RULE_CHAIN, chain.name.as_str());
-                for expression in expressions(table, rule) {
+                for expression in expressions(table, rule, before) {
                     theirs.push(expression);
                 }
                 if let Some(comment) = &rule.comment {
@@ -86,6 +103,16 @@ pub(crate) fn messages(ruleset: &Ruleset) -> Vec<u8> {
     all
 }
 
+/// The set behind a list of values in a rule, which has no name yet.
+fn anonymous(test: &Match) -> Option<dockfw_ir::Set> {
+    let set = test.anonymous_set()?;
+    let Test::OneOf { elements, .. } = &test.test else {
+        return None;
+    };
+    assert_eq!((set.name.as_str(), &set.elements), ("__set%d", elements));
+    Some(set)
+}
+
 fn tlv(kind: u8, comment: &Comment) -> Vec<u8> {
     let text = comment.as_str();
     let mut bytes = vec![kind, u8::try_from(text.len() + 1).unwrap()];
@@ -95,7 +122,7 @@ fn tlv(kind: u8, comment: &Comment) -> Vec<u8> {
 }
 
 /// `enum datatypes` of nft(8) in its order; a type's number is its place.
-const TYPES: [&str; 42] = [
+const TYPES: [&str; 46] = [
     "invalid",
     "verdict",
     "nf_proto",
@@ -138,6 +165,10 @@ const TYPES: [&str; 42] = [
     "boolean",
     "ct_event",
     "ifname",
+    "igmp_type",
+    "date",
+    "hour",
+    "day",
 ];
 
 /// Name, length in bytes, and whether nft(8) calls it big endian.
@@ -163,7 +194,14 @@ fn describe(data_type: DataType) -> (&'static str, u32, bool) {
         DataType::PktType => ("pkt_type", 1, false),
         DataType::Uid => ("uid", 4, false),
         DataType::Gid => ("gid", 4, false),
-        DataType::Integer(len) => ("integer", len.into(), true),
+        DataType::Boolean => ("boolean", 1, true),
+        DataType::Dscp => ("dscp", 1, true),
+        DataType::Ecn => ("ecn", 1, true),
+        DataType::Duration => ("time", 4, false),
+        DataType::Timestamp => ("date", 8, false),
+        DataType::TimeOfDay => ("hour", 4, false),
+        DataType::Weekday => ("day", 1, false),
+        DataType::Raw(len) | DataType::Integer(len) => ("integer", len.into(), true),
         DataType::HostInteger(len) => ("integer", len.into(), false),
     }
 }
@@ -188,7 +226,8 @@ fn declaration(table: &str, set: &dockfw_ir::Set, id: u32) -> Set {
     let mut theirs = Set::new();
     let (key_type, key_len, key_order) = concatenation(&set.key);
     let several = set.key.len() > 1;
-    let mut flags = 0;
+    let mut flags = if set.name.as_str() == "__set%d" { 3 } else { 0 };
+    flags |= if set.dynamic { 0x20 } else { 0 };
     let mut user = vec![0, 4];
     user.extend(key_order.to_ne_bytes());
     theirs

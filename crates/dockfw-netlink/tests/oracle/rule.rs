@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     reason = "test helpers"
 )]
 #![expect(
@@ -13,11 +14,16 @@
 use dockfw_ir::chain::Rule;
 use dockfw_ir::expr::ct::{Direction, TupleField};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
+use dockfw_ir::expr::numgen::NumgenMode;
 use dockfw_ir::expr::payload::Base;
-use dockfw_ir::expr::{Ct, Expr, Key, Meta, Payload};
+use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Socket};
 use dockfw_ir::set::SetKind;
-use dockfw_ir::statement::nat::NatFlags;
+use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::reject::Icmpx;
+use dockfw_ir::statement::{
+    CtCount, DynsetOperation, DynsetStatement, Limit, Mangle, MarkSource, MaxSegment, Measure,
+    Quota,
+};
 use dockfw_ir::statement::{MarkTarget, NatKind, NatTarget, Operator, Reject, Statement, Test};
 use dockfw_ir::table::{Family, Table};
 use nftnl::nftnl_sys::*;
@@ -33,10 +39,12 @@ struct State<'t> {
     out: Vec<Expression>,
     /// Meta keys whose value is known, with that value.
     facts: Vec<(i32, Vec<u8>)>,
+    /// The number of the last set.
+    set_id: u32,
 }
 
 /// What a rule is evaluated as.
-pub(crate) fn expressions(table: &Table, rule: &Rule) -> Vec<Expression> {
+pub(crate) fn expressions(table: &Table, rule: &Rule, set_id: u32) -> Vec<Expression> {
     let facts = match table.family {
         Family::Inet => vec![],
         Family::Ip => vec![(libc::NFT_META_NFPROTO, vec![2])],
@@ -46,6 +54,7 @@ pub(crate) fn expressions(table: &Table, rule: &Rule) -> Vec<Expression> {
         table,
         out: Vec::new(),
         facts,
+        set_id,
     };
     rule.statements
         .iter()
@@ -98,6 +107,11 @@ fn meta_key(meta: Meta) -> i32 {
         Meta::Pkttype => libc::NFT_META_PKTTYPE,
         Meta::Nfproto => libc::NFT_META_NFPROTO,
         Meta::L4proto => libc::NFT_META_L4PROTO,
+        Meta::Cgroup => libc::NFT_META_CGROUP,
+        // Not in the libc crate.
+        Meta::Time => 30,
+        Meta::Day => 31,
+        Meta::Hour => 32,
     }
 }
 
@@ -113,6 +127,14 @@ fn field(payload: Payload) -> (Vec<(i32, Vec<u8>)>, i32, u32, u32) {
         Payload::EtherSaddr => (vec![ether], 6, 6),
         Payload::IpSaddr => (vec![ip4], 12, 4),
         Payload::IpDaddr => (vec![ip4], 16, 4),
+        Payload::IpDscp | Payload::IpEcn => (vec![ip4], 1, 1),
+        Payload::IpTtl => (vec![ip4], 8, 1),
+        Payload::IpFragOff => (vec![ip4], 6, 2),
+        Payload::Ip6Dscp => (vec![ip6], 0, 2),
+        Payload::Ip6Ecn => (vec![ip6], 1, 1),
+        Payload::Ip6Hoplimit => (vec![ip6], 7, 1),
+        Payload::UdpLength => (vec![proto(17)], 4, 2),
+        Payload::Raw(raw) => (vec![], raw.offset.into(), raw.len.into()),
         Payload::Ip6Saddr => (vec![ip6], 8, 16),
         Payload::Ip6Daddr => (vec![ip6], 24, 16),
         Payload::ThSport => (vec![], 0, 2),
@@ -156,6 +178,7 @@ fn load(expr: &Expr, register: u32) -> Expression {
                 Ct::Direction => (libc::NFT_CT_DIRECTION, None),
                 Ct::Status => (libc::NFT_CT_STATUS, None),
                 Ct::Mark => (libc::NFT_CT_MARK, None),
+                Ct::Expiration => (libc::NFT_CT_EXPIRATION, None),
                 Ct::Tuple(direction, field) => {
                     let key = match field {
                         TupleField::IpSaddr => libc::NFT_CT_SRC_IP,
@@ -183,17 +206,51 @@ fn load(expr: &Expr, register: u32) -> Expression {
             } else {
                 2
             };
-            let flags = address + 8 * u32::from(fib.iif) + 16 * u32::from(fib.oif);
-            let result = if fib.result == FibResult::Oifname {
-                2
-            } else {
-                3
+            let exists = fib.result == FibResult::Exists;
+            let flags = address
+                + 4 * u32::from(fib.mark)
+                + 8 * u32::from(fib.iif)
+                + 16 * u32::from(fib.oif)
+                + 32 * u32::from(exists);
+            let result = match fib.result {
+                FibResult::Exists => 1,
+                FibResult::Oifname => 2,
+                FibResult::Type => 3,
             };
             Expression::new("fib")
                 .u32(NFTNL_EXPR_FIB_DREG, register)
                 .u32(NFTNL_EXPR_FIB_RESULT, result)
                 .u32(NFTNL_EXPR_FIB_FLAGS, flags)
         }
+        Expr::Exthdr(exthdr) => {
+            let (operation, kind, offset, len, flags) = match exthdr {
+                Exthdr::TcpOption(kind) => (1, *kind, 0, 1, 1),
+                Exthdr::TcpMaxseg => (1, 2, 2, 2, 0),
+                Exthdr::Ipv6(header) => (0, header.number(), 0, 1, 1),
+            };
+            Expression::new("exthdr")
+                .u32(NFTNL_EXPR_EXTHDR_DREG, register)
+                .u8(NFTNL_EXPR_EXTHDR_TYPE, kind)
+                .u32(NFTNL_EXPR_EXTHDR_OFFSET, offset)
+                .u32(NFTNL_EXPR_EXTHDR_LEN, len)
+                .u32(NFTNL_EXPR_EXTHDR_FLAGS, flags)
+                .u32(NFTNL_EXPR_EXTHDR_OP, operation)
+        }
+        Expr::Socket(socket) => {
+            let keys = [Socket::Transparent, Socket::Mark, Socket::Wildcard];
+            let key = keys.iter().position(|key| key == socket).unwrap();
+            Expression::new("socket")
+                .u32(NFTNL_EXPR_SOCKET_KEY, u32::try_from(key).unwrap())
+                .u32(NFTNL_EXPR_SOCKET_DREG, register)
+        }
+        Expr::Numgen(numgen) => Expression::new("numgen")
+            .u32(NFTNL_EXPR_NG_DREG, register)
+            .u32(NFTNL_EXPR_NG_MODULUS, numgen.modulus)
+            .u32(
+                NFTNL_EXPR_NG_TYPE,
+                u32::from(numgen.mode == NumgenMode::Random),
+            )
+            .u32(NFTNL_EXPR_NG_OFFSET, numgen.offset),
     }
 }
 
@@ -204,7 +261,133 @@ fn nat_flags(flags: NatFlags, port: bool) -> u32 {
         + 16 * u32::from(flags.fully_random)
 }
 
+fn limit(limit: Limit) -> Expression {
+    Expression::new("limit")
+        .u64(NFTNL_EXPR_LIMIT_RATE, limit.rate)
+        .u64(NFTNL_EXPR_LIMIT_UNIT, limit.unit.seconds())
+        .u32(NFTNL_EXPR_LIMIT_BURST, limit.burst)
+        .u32(
+            NFTNL_EXPR_LIMIT_TYPE,
+            u32::from(limit.measure == Measure::Bytes),
+        )
+        .u32(NFTNL_EXPR_LIMIT_FLAGS, u32::from(limit.over))
+}
+
+fn quota(quota: Quota) -> Expression {
+    Expression::new("quota")
+        .u64(NFTNL_EXPR_QUOTA_BYTES, quota.bytes)
+        .u32(NFTNL_EXPR_QUOTA_FLAGS, u32::from(quota.over))
+}
+
+fn ct_count(count: CtCount) -> Expression {
+    Expression::new("connlimit")
+        .u32(NFTNL_EXPR_CONNLIMIT_COUNT, count.count)
+        .u32(NFTNL_EXPR_CONNLIMIT_FLAGS, u32::from(count.over))
+}
+
+fn octets(address: std::net::IpAddr) -> Vec<u8> {
+    match address {
+        std::net::IpAddr::V4(address) => address.octets().to_vec(),
+        std::net::IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// The bytes that nft(8) writes a field with: offset, those that stay, the new ones, and whether
+/// the IPv4 checksum has them.
+fn written(field: Payload, value: u8) -> (u32, Vec<u8>, Vec<u8>, bool) {
+    match field {
+        Payload::IpDscp => (0, vec![0xff, 0x03], vec![0, value << 2], true),
+        Payload::IpEcn => (0, vec![0xff, 0xfc], vec![0, value], true),
+        Payload::IpTtl => (8, vec![0, 0xff], vec![value, 0], true),
+        Payload::Ip6Dscp => (0, vec![0xf0, 0x3f], vec![value >> 2, value << 6], false),
+        Payload::Ip6Ecn => (1, vec![0xcf], vec![value << 4], false),
+        Payload::Ip6Hoplimit => (7, vec![], vec![value], false),
+        _ => panic!("not set"),
+    }
+}
+
 impl State<'_> {
+    fn mangle(&mut self, mangle: &Mangle) {
+        let maxseg = || {
+            Expression::new("exthdr")
+                .u32(NFTNL_EXPR_EXTHDR_SREG, R)
+                .u8(NFTNL_EXPR_EXTHDR_TYPE, 2)
+                .u32(NFTNL_EXPR_EXTHDR_OFFSET, 2)
+                .u32(NFTNL_EXPR_EXTHDR_LEN, 2)
+                .u32(NFTNL_EXPR_EXTHDR_OP, 1)
+        };
+        match mangle {
+            Mangle::Priority(priority) => {
+                self.push(immediate(R, &priority.to_ne_bytes()));
+                self.push(
+                    Expression::new("meta")
+                        .u32(NFTNL_EXPR_META_KEY, number(libc::NFT_META_PRIORITY))
+                        .u32(NFTNL_EXPR_META_SREG, R),
+                );
+            }
+            Mangle::Zone { direction, zone } => {
+                self.push(immediate(R, &zone.to_ne_bytes()));
+                let theirs = Expression::new("ct")
+                    .u32(NFTNL_EXPR_CT_KEY, 17)
+                    .u32(NFTNL_EXPR_CT_SREG, R);
+                self.push(match direction {
+                    None => theirs,
+                    Some(Direction::Original) => theirs.u8(NFTNL_EXPR_CT_DIR, 0),
+                    Some(Direction::Reply) => theirs.u8(NFTNL_EXPR_CT_DIR, 1),
+                });
+            }
+            Mangle::Field { field, value } => {
+                self.need_all(*field);
+                let (offset, stay, new, checksum) = written(*field, *value);
+                let len = u32::try_from(new.len()).unwrap();
+                if stay.is_empty() {
+                    self.push(immediate(R, &new));
+                } else {
+                    self.push(
+                        Expression::new("payload")
+                            .u32(NFTNL_EXPR_PAYLOAD_DREG, R)
+                            .u32(NFTNL_EXPR_PAYLOAD_BASE, 1)
+                            .u32(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+                            .u32(NFTNL_EXPR_PAYLOAD_LEN, len),
+                    );
+                    self.bitwise(&stay, &new);
+                }
+                let theirs = Expression::new("payload")
+                    .u32(NFTNL_EXPR_PAYLOAD_SREG, R)
+                    .u32(NFTNL_EXPR_PAYLOAD_BASE, 1)
+                    .u32(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+                    .u32(NFTNL_EXPR_PAYLOAD_LEN, len);
+                self.push(if checksum {
+                    theirs
+                        .u32(NFTNL_EXPR_PAYLOAD_CSUM_TYPE, 1)
+                        .u32(NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, 10)
+                } else {
+                    theirs
+                });
+            }
+            Mangle::MaxSegment(MaxSegment::Bytes(bytes)) => {
+                self.push(immediate(R, &bytes.to_be_bytes()));
+                self.push(maxseg());
+            }
+            Mangle::MaxSegment(MaxSegment::RouteMtu) => {
+                self.push(
+                    Expression::new("rt")
+                        .u32(NFTNL_EXPR_RT_DREG, R)
+                        .u32(NFTNL_EXPR_RT_KEY, 3),
+                );
+                self.push(
+                    Expression::new("byteorder")
+                        .u32(NFTNL_EXPR_BYTEORDER_SREG, R)
+                        .u32(NFTNL_EXPR_BYTEORDER_DREG, R)
+                        .u32(NFTNL_EXPR_BYTEORDER_OP, number(libc::NFT_BYTEORDER_HTON))
+                        .u32(NFTNL_EXPR_BYTEORDER_LEN, 2)
+                        .u32(NFTNL_EXPR_BYTEORDER_SIZE, 2),
+                );
+                self.push(maxseg());
+            }
+        }
+    }
+
     fn push(&mut self, expression: Expression) {
         self.out.push(expression);
     }
@@ -230,8 +413,10 @@ impl State<'_> {
 
     fn key(&mut self, key: &Key) {
         for expr in &key.0 {
-            if let Expr::Payload(payload) = expr {
-                self.need_all(*payload);
+            match expr {
+                Expr::Payload(payload) => self.need_all(*payload),
+                Expr::Exthdr(Exthdr::Ipv6(_)) => self.need(libc::NFT_META_NFPROTO, &[10]),
+                _ => {}
             }
         }
         let mut register = R;
@@ -270,17 +455,31 @@ impl State<'_> {
         };
         let host = matches!(
             one,
-            Expr::Meta(Meta::Length | Meta::Mark | Meta::Skuid | Meta::Skgid)
-                | Expr::Ct(Ct::State | Ct::Status | Ct::Mark)
+            Expr::Meta(
+                Meta::Length
+                    | Meta::Mark
+                    | Meta::Skuid
+                    | Meta::Skgid
+                    | Meta::Cgroup
+                    | Meta::Hour
+                    | Meta::Time
+            ) | Expr::Ct(Ct::State | Ct::Status | Ct::Mark | Ct::Expiration)
+                | Expr::Socket(Socket::Mark)
+                | Expr::Numgen(_)
         ) || matches!(one, Expr::Fib(fib) if fib.result == FibResult::Type);
         if host {
+            let len = if matches!(one, Expr::Meta(Meta::Time)) {
+                8
+            } else {
+                4
+            };
             self.push(
                 Expression::new("byteorder")
                     .u32(NFTNL_EXPR_BYTEORDER_SREG, R)
                     .u32(NFTNL_EXPR_BYTEORDER_DREG, R)
                     .u32(NFTNL_EXPR_BYTEORDER_OP, number(libc::NFT_BYTEORDER_HTON))
-                    .u32(NFTNL_EXPR_BYTEORDER_LEN, 4)
-                    .u32(NFTNL_EXPR_BYTEORDER_SIZE, 4),
+                    .u32(NFTNL_EXPR_BYTEORDER_LEN, len)
+                    .u32(NFTNL_EXPR_BYTEORDER_SIZE, len),
             );
         }
         host
@@ -301,7 +500,45 @@ impl State<'_> {
                 bytes.to_vec()
             }
         };
+        let bits = match key.0.as_slice() {
+            [Expr::Payload(Payload::IpDscp)] => Some((vec![0xfc], 2)),
+            [Expr::Payload(Payload::IpEcn)] => Some((vec![3], 0)),
+            [Expr::Payload(Payload::Ip6Dscp)] => Some((vec![0x0f, 0xc0], 6)),
+            [Expr::Payload(Payload::Ip6Ecn)] => Some((vec![0x30], 4)),
+            _ => None,
+        };
+        if let (
+            Some((mask, shift)),
+            Test::Compare {
+                operator, value, ..
+            },
+        ) = (bits, test)
+        {
+            self.key(key);
+            self.bitwise(&mask, &vec![0; mask.len()]);
+            let number = (u16::from(value.as_bytes()[0]) << shift).to_be_bytes();
+            self.push(cmp(operator_code(*operator), &number[2 - mask.len()..]));
+            return;
+        }
+        if let ([Expr::Fib(fib)], Test::Compare { value, .. }) = (key.0.as_slice(), test)
+            && fib.result == FibResult::Exists
+        {
+            self.key(key);
+            self.push(cmp(libc::NFT_CMP_EQ, &[value.as_bytes()[0], 0, 0, 0]));
+            return;
+        }
         match test {
+            Test::OneOf { negated, .. } => {
+                self.key(key);
+                self.set_id += 1;
+                self.push(
+                    Expression::new("lookup")
+                        .text(NFTNL_EXPR_LOOKUP_SET, "__set%d")
+                        .u32(NFTNL_EXPR_LOOKUP_SET_ID, self.set_id)
+                        .u32(NFTNL_EXPR_LOOKUP_SREG, R)
+                        .u32(NFTNL_EXPR_LOOKUP_FLAGS, u32::from(*negated)),
+                );
+            }
             Test::Compare {
                 mask: None,
                 operator,
@@ -403,6 +640,18 @@ impl State<'_> {
                 let address = self.ends(&mut register, &low.octets(), &high.octets());
                 (address, *ports, true)
             }
+            NatTarget::Prefix(prefix) => {
+                let bytes = |address: std::net::IpAddr| match address {
+                    std::net::IpAddr::V4(address) => address.octets().to_vec(),
+                    std::net::IpAddr::V6(address) => address.octets().to_vec(),
+                };
+                let (low, high) = (bytes(prefix.network()), bytes(prefix.broadcast()));
+                let second = R + u32::try_from(low.len() / 4).unwrap();
+                self.push(immediate(R, &low));
+                self.push(immediate(second, &high));
+                ((R, Some(second)), None, true)
+            }
+            NatTarget::Ports(first, last) => ((0, None), Some((*first, *last)), true),
             NatTarget::Map { key, map, .. } => {
                 self.key(key);
                 self.lookup(map.as_str(), Some(R), false);
@@ -419,15 +668,21 @@ impl State<'_> {
                 port = Some((R + u32::try_from(address.len() / 4).unwrap(), None));
             }
         }
-        let family = u32::from(nat.target.family().nfproto());
+        let family = nat
+            .target
+            .family()
+            .map_or(self.table.family.nfproto(), NatFamily::nfproto);
+        let netmap = u32::from(matches!(nat.target, NatTarget::Prefix(_))) * 64;
         let mut theirs = Expression::new("nat")
             .u32(NFTNL_EXPR_NAT_TYPE, u32::from(nat.kind == NatKind::Dnat))
-            .u32(NFTNL_EXPR_NAT_FAMILY, family)
-            .u32(NFTNL_EXPR_NAT_REG_ADDR_MIN, address.0)
+            .u32(NFTNL_EXPR_NAT_FAMILY, family.into())
             .u32(
                 NFTNL_EXPR_NAT_FLAGS,
-                nat_flags(nat.flags, literal && port.is_some()),
+                netmap + nat_flags(nat.flags, literal && port.is_some()),
             );
+        if !matches!(nat.target, NatTarget::Ports(..)) {
+            theirs = theirs.u32(NFTNL_EXPR_NAT_REG_ADDR_MIN, address.0);
+        }
         if let Some(max) = address.1 {
             theirs = theirs.u32(NFTNL_EXPR_NAT_REG_ADDR_MAX, max);
         }
@@ -479,14 +734,76 @@ impl State<'_> {
             }
             Statement::Counter => self.push(Expression::new("counter")),
             Statement::Notrack => self.push(Expression::new("notrack")),
-            Statement::Limit(limit) => self.push(
-                Expression::new("limit")
-                    .u64(NFTNL_EXPR_LIMIT_RATE, limit.rate)
-                    .u64(NFTNL_EXPR_LIMIT_UNIT, limit.unit.seconds())
-                    .u32(NFTNL_EXPR_LIMIT_BURST, limit.burst)
-                    .u32(NFTNL_EXPR_LIMIT_TYPE, number(libc::NFT_LIMIT_PKTS))
-                    .u32(NFTNL_EXPR_LIMIT_FLAGS, u32::from(limit.over)),
-            ),
+            Statement::Limit(kept) => self.push(limit(*kept)),
+            Statement::Quota(kept) => self.push(quota(*kept)),
+            Statement::CtCount(kept) => self.push(ct_count(*kept)),
+            Statement::Mangle(mangle) => self.mangle(mangle),
+            Statement::Queue(queue) => {
+                let (first, last) = queue.queues;
+                let mut theirs = Expression::new("queue")
+                    .u16(NFTNL_EXPR_QUEUE_NUM, first)
+                    .u16(NFTNL_EXPR_QUEUE_TOTAL, last - first + 1);
+                let flags = u16::from(queue.bypass) + 2 * u16::from(queue.fanout);
+                if flags != 0 {
+                    theirs = theirs.u16(NFTNL_EXPR_QUEUE_FLAGS, flags);
+                }
+                self.push(theirs);
+            }
+            Statement::Dup(to) => {
+                self.push(immediate(R, &octets(*to)));
+                self.push(Expression::new("dup").u32(NFTNL_EXPR_DUP_SREG_ADDR, R));
+            }
+            Statement::Tproxy(tproxy) => {
+                let family = match (tproxy.family, self.table.family) {
+                    (Some(family), _) => family.nfproto(),
+                    (None, Family::Inet) => 0,
+                    (None, family) => family.nfproto(),
+                };
+                let mut theirs =
+                    Expression::new("tproxy").u32(NFTNL_EXPR_TPROXY_FAMILY, family.into());
+                let mut register = R;
+                if let Some(address) = tproxy.address {
+                    let bytes = octets(address);
+                    self.push(immediate(register, &bytes));
+                    theirs = theirs.u32(NFTNL_EXPR_TPROXY_REG_ADDR, register);
+                    register += u32::try_from(bytes.len() / 4).unwrap();
+                }
+                if let Some(port) = tproxy.port {
+                    self.push(immediate(register, &port.to_be_bytes()));
+                    theirs = theirs.u32(NFTNL_EXPR_TPROXY_REG_PORT, register);
+                }
+                self.push(theirs);
+            }
+            Statement::Dynset(dynset) => {
+                self.key(&dynset.key);
+                if let Some(mask) = &dynset.mask {
+                    let len = dynset.key.data_types()[0].len();
+                    self.bitwise(&mask.as_bytes()[..len], &vec![0; len]);
+                }
+                let operation = match dynset.operation {
+                    DynsetOperation::Add => 0,
+                    DynsetOperation::Update => 1,
+                    DynsetOperation::Delete => 2,
+                };
+                let mut theirs = Expression::new("dynset")
+                    .text(NFTNL_EXPR_DYNSET_SET_NAME, dynset.set.as_str())
+                    .u32(NFTNL_EXPR_DYNSET_OP, operation)
+                    .u32(NFTNL_EXPR_DYNSET_SREG_KEY, R);
+                if let Some(timeout) = dynset.timeout {
+                    let milliseconds = u64::try_from(timeout.as_millis()).unwrap();
+                    theirs = theirs.u64(NFTNL_EXPR_DYNSET_TIMEOUT, milliseconds);
+                }
+                let kept = dynset.statement.map(|kept| match kept {
+                    DynsetStatement::Counter => Expression::new("counter"),
+                    DynsetStatement::Limit(kept) => limit(kept),
+                    DynsetStatement::Quota(kept) => quota(kept),
+                    DynsetStatement::CtCount(kept) => ct_count(kept),
+                });
+                self.push(match kept {
+                    Some(kept) => theirs.expression(NFTNL_EXPR_DYNSET_EXPR, kept),
+                    None => theirs,
+                });
+            }
             Statement::Log(log) => {
                 let mut theirs = Expression::new("log");
                 if let Some(prefix) = &log.prefix {
@@ -503,6 +820,14 @@ impl State<'_> {
                 }
                 if let Some(level) = log.level {
                     theirs = theirs.u32(NFTNL_EXPR_LOG_LEVEL, level.into());
+                }
+                let flags = u32::from(log.flags.tcp_sequence)
+                    + 2 * u32::from(log.flags.tcp_options)
+                    + 4 * u32::from(log.flags.ip_options)
+                    + 8 * u32::from(log.flags.skuid)
+                    + 32 * u32::from(log.flags.ether);
+                if flags != 0 {
+                    theirs = theirs.u32(NFTNL_EXPR_LOG_FLAGS, flags);
                 }
                 self.push(theirs);
             }
@@ -547,12 +872,14 @@ impl State<'_> {
                 if mark.keep == 0 {
                     self.push(immediate(R, &mark.value.to_ne_bytes()));
                 } else {
-                    self.push(if packet {
-                        load_meta(key, R)
-                    } else {
-                        load(&Expr::Ct(Ct::Mark), R)
+                    self.push(match mark.source {
+                        MarkSource::Packet => load_meta(libc::NFT_META_MARK, R),
+                        MarkSource::Conntrack => load(&Expr::Ct(Ct::Mark), R),
+                        MarkSource::Socket => load(&Expr::Socket(Socket::Mark), R),
                     });
-                    self.bitwise(&mark.keep.to_ne_bytes(), &mark.value.to_ne_bytes());
+                    if (mark.keep, mark.value) != (u32::MAX, 0) {
+                        self.bitwise(&mark.keep.to_ne_bytes(), &mark.value.to_ne_bytes());
+                    }
                 }
                 self.push(if packet {
                     Expression::new("meta")
@@ -575,7 +902,7 @@ impl State<'_> {
                 masquerade.ports,
                 masquerade.flags,
             ),
-            Statement::Redirect { ports } => self.ports_only(
+            Statement::Redirect { ports, flags } => self.ports_only(
                 "redir",
                 [
                     NFTNL_EXPR_REDIR_REG_PROTO_MIN,
@@ -583,7 +910,7 @@ impl State<'_> {
                     NFTNL_EXPR_REDIR_FLAGS,
                 ],
                 *ports,
-                NatFlags::default(),
+                *flags,
             ),
         }
     }
