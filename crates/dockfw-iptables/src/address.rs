@@ -110,6 +110,18 @@ pub(crate) fn write_address(f: &mut fmt::Formatter<'_>, address: IpAddr) -> fmt:
     }
 }
 
+/// Writes an address, and `/prefix` or `/mask` behind it unless all bits count.
+pub(crate) fn write_host_or_network(
+    f: &mut fmt::Formatter<'_>,
+    address: AddressMask,
+) -> fmt::Result {
+    match address {
+        AddressMask::Ipv4(address, Ipv4Addr::BROADCAST) => write_ipv4(f, address),
+        AddressMask::Ipv6(address, mask) if mask.to_bits() == u128::MAX => write_ipv6(f, address),
+        AddressMask::Ipv4(..) | AddressMask::Ipv6(..) => address.fmt(f),
+    }
+}
+
 fn write_ipv4(f: &mut fmt::Formatter<'_>, address: Ipv4Addr) -> fmt::Result {
     for (index, octet) in address.octets().into_iter().enumerate() {
         if index > 0 {

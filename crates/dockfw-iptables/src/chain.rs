@@ -98,17 +98,43 @@ impl Chain {
     ///
     /// Finding out that there is none is cheap; deleting costs the length of the chain.
     pub fn delete(&mut self, rule: &Rule) -> bool {
-        let Some(count) = self.index.get_mut(rule) else {
-            return false;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.index.remove(rule);
+        match self.position(rule) {
+            Some(index) => self.remove(index + 1),
+            None => false,
         }
-        if let Some(position) = self.rules.iter().position(|other| **other == *rule) {
-            self.rules.remove(position);
+    }
+
+    /// The place of the first rule that is equal, counted from 0.
+    pub fn position(&self, rule: &Rule) -> Option<usize> {
+        if !self.contains(rule) {
+            return None;
         }
-        true
+        self.rules.iter().position(|other| **other == *rule)
+    }
+
+    /// Deletes the rule at a position, `-D` with a number; the first one is 1. Returns whether
+    /// there was one.
+    pub fn remove(&mut self, position: usize) -> bool {
+        let removed = position
+            .checked_sub(1)
+            .and_then(|index| self.rules.remove(index));
+        match removed {
+            Some(rule) => {
+                self.discount(&rule);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Replaces the rule at a position, `-R`; the first one is 1. Returns whether there was one.
+    pub fn replace(&mut self, position: usize, rule: Rule) -> bool {
+        let inside = (1..=self.rules.len()).contains(&position);
+        if inside {
+            self.remove(position);
+            self.insert(position, rule);
+        }
+        inside
     }
 
     /// Deletes all rules, `-F`.
@@ -125,6 +151,16 @@ impl Chain {
         };
         *self.index.entry(Arc::clone(&rule)).or_default() += 1;
         rule
+    }
+
+    /// Notes one occurrence less.
+    fn discount(&mut self, rule: &Rule) {
+        if let Some(count) = self.index.get_mut(rule) {
+            *count -= 1;
+            if *count == 0 {
+                self.index.remove(rule);
+            }
+        }
     }
 
     /// Writes the header line, `:NAME POLICY [0:0]`.

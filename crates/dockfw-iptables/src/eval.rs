@@ -54,7 +54,7 @@ use std::net::IpAddr;
 
 pub use host::{AddressKind, Host, Interface, Route};
 pub use outcome::{Effect, Hook, Outcome, Step, Verdict};
-pub use packet::{Conntrack, Direction, From, Packet, State, Status, Tuple};
+pub use packet::{Conntrack, Details, Direction, From, Packet, State, Status, Tuple};
 
 use crate::program::{Family, Program, TableName};
 use table::Table;
@@ -69,6 +69,7 @@ pub struct Evaluator<'p> {
     nat: Option<Table<'p>>,
     filter: Option<Table<'p>>,
     security: Option<Table<'p>>,
+    limits: bool,
 }
 
 impl<'p> Evaluator<'p> {
@@ -82,7 +83,17 @@ impl<'p> Evaluator<'p> {
             nat: table(TableName::Nat),
             filter: table(TableName::Filter),
             security: table(TableName::Security),
+            limits: true,
         }
+    }
+
+    /// Says what matches answer that depend on earlier packets or on chance: `limit`,
+    /// `hashlimit`, `connlimit`, `recent` and `statistic`. The answer is that of the whole match,
+    /// inverted or not; it is yes unless this says no.
+    #[must_use]
+    pub const fn limits(mut self, matching: bool) -> Self {
+        self.limits = matching;
+        self
     }
 
     /// Walks one packet through the host.

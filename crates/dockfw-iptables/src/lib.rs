@@ -33,10 +33,19 @@
 pub mod address;
 pub mod chain;
 pub mod eval;
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the readers of extensions have one type"
+)]
 pub mod r#match;
 pub mod name;
+pub mod parse;
 pub mod program;
 pub mod rule;
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the readers of extensions have one type"
+)]
 pub mod target;
 pub mod value;
 

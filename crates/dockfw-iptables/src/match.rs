@@ -1,21 +1,70 @@
 //! Match extensions, `-m`: one file each, named like the extension.
 //!
 //! A new extension is a file with its type, its `Display` (the save text with a blank in front:
-//! ` -m name --option value`), a variant here, and an arm in `Display` below.
+//! ` -m name --option value`), its options and their reader, a variant here with an arm in
+//! `Display`, and a line in the registry.
 
 pub mod addrtype;
 pub mod comment;
+pub mod connlimit;
+pub mod connmark;
 pub mod conntrack;
+pub mod dscp;
+pub mod hashlimit;
+pub mod hl;
+pub mod icmp;
+pub mod icmp6;
+pub mod iprange;
+pub mod length;
+pub mod limit;
+pub mod mac;
 pub mod mark;
+pub mod multiport;
+pub mod owner;
+pub mod pkttype;
+pub mod recent;
+mod registry;
+pub mod rpfilter;
+pub mod sctp;
+pub mod socket;
+pub mod state;
+pub mod statistic;
+pub mod tcp;
+pub mod tos;
 pub mod transport;
+pub mod ttl;
 
 use std::fmt;
 
 use addrtype::Addrtype;
 use comment::Comment;
+use connlimit::Connlimit;
+use connmark::Connmark;
 use conntrack::Conntrack;
+use dscp::Dscp;
+use hashlimit::Hashlimit;
+use hl::Hl;
+use icmp::Icmp;
+use icmp6::Icmp6;
+use iprange::Iprange;
+use length::Length;
+use limit::Limit;
+use mac::Mac;
 use mark::Mark;
+use multiport::Multiport;
+use owner::Owner;
+use pkttype::Pkttype;
+use recent::Recent;
+pub(crate) use registry::{EXTENSIONS, UNSUPPORTED, of_protocol};
+use rpfilter::Rpfilter;
+use sctp::Sctp;
+use socket::Socket;
+use state::State;
+use statistic::Statistic;
+use tcp::Tcp;
+use tos::Tos;
 use transport::Ports;
+use ttl::Ttl;
 
 /// A match extension with its options.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,15 +73,57 @@ pub enum Match {
     Addrtype(Addrtype),
     /// `comment`: always matches.
     Comment(Comment),
+    /// `connlimit`: how many connections an address has.
+    Connlimit(Connlimit),
+    /// `connmark`: the connection's mark.
+    Connmark(Connmark),
     /// `conntrack`: the state of the connection.
     Conntrack(Conntrack),
+    /// `dscp`: the differentiated services code point.
+    Dscp(Dscp),
+    /// `hashlimit`: a limit for each address or port.
+    Hashlimit(Hashlimit),
+    /// `hl`: the IPv6 hop limit.
+    Hl(Hl),
+    /// `icmp`: type and code of ICMP.
+    Icmp(Icmp),
+    /// `icmp6`: type and code of ICMPv6.
+    Icmp6(Icmp6),
+    /// `iprange`: ranges of addresses.
+    Iprange(Iprange),
+    /// `length`: the packet's length.
+    Length(Length),
+    /// `limit`: so many packets in a time.
+    Limit(Limit),
+    /// `mac`: the source of the Ethernet frame.
+    Mac(Mac),
     /// `mark`: the packet's mark.
     Mark(Mark),
-    /// `sctp`: ports.
-    Sctp(Ports),
-    /// `tcp`: ports.
-    Tcp(Ports),
-    /// `udp`: ports.
+    /// `multiport`: lists of ports.
+    Multiport(Multiport),
+    /// `owner`: the process that sent the packet.
+    Owner(Owner),
+    /// `pkttype`: to whom the frame was sent.
+    Pkttype(Pkttype),
+    /// `recent`: lists of addresses.
+    Recent(Recent),
+    /// `rpfilter`: whether an answer would take the same way.
+    Rpfilter(Rpfilter),
+    /// `sctp`: ports and chunks.
+    Sctp(Sctp),
+    /// `socket`: whether a socket of the host waits for the packet.
+    Socket(Socket),
+    /// `state`: the old name of `conntrack --ctstate`.
+    State(State),
+    /// `statistic`: some of the packets.
+    Statistic(Statistic),
+    /// `tcp`: ports, flags and options.
+    Tcp(Tcp),
+    /// `tos`: the type of service byte.
+    Tos(Tos),
+    /// `ttl`: the IPv4 time to live.
+    Ttl(Ttl),
+    /// `udp`: ports, of udplite too.
     Udp(Ports),
 }
 
@@ -41,10 +132,31 @@ impl fmt::Display for Match {
         match self {
             Self::Addrtype(value) => value.fmt(f),
             Self::Comment(value) => value.fmt(f),
+            Self::Connlimit(value) => value.fmt(f),
+            Self::Connmark(value) => value.fmt(f),
             Self::Conntrack(value) => value.fmt(f),
+            Self::Dscp(value) => value.fmt(f),
+            Self::Hashlimit(value) => value.fmt(f),
+            Self::Hl(value) => value.fmt(f),
+            Self::Icmp(value) => value.fmt(f),
+            Self::Icmp6(value) => value.fmt(f),
+            Self::Iprange(value) => value.fmt(f),
+            Self::Length(value) => value.fmt(f),
+            Self::Limit(value) => value.fmt(f),
+            Self::Mac(value) => value.fmt(f),
             Self::Mark(value) => value.fmt(f),
-            Self::Sctp(ports) => ports.write(f, " -m sctp"),
-            Self::Tcp(ports) => ports.write(f, " -m tcp"),
+            Self::Multiport(value) => value.fmt(f),
+            Self::Owner(value) => value.fmt(f),
+            Self::Pkttype(value) => value.fmt(f),
+            Self::Recent(value) => value.fmt(f),
+            Self::Rpfilter(value) => value.fmt(f),
+            Self::Sctp(value) => value.fmt(f),
+            Self::Socket(value) => value.fmt(f),
+            Self::State(value) => value.fmt(f),
+            Self::Statistic(value) => value.fmt(f),
+            Self::Tcp(value) => value.fmt(f),
+            Self::Tos(value) => value.fmt(f),
+            Self::Ttl(value) => value.fmt(f),
             Self::Udp(ports) => ports.write(f, " -m udp"),
         }
     }
@@ -60,4 +172,7 @@ macro_rules! from_extension {
     )* };
 }
 
-from_extension!(Addrtype Comment Conntrack Mark);
+from_extension!(
+    Addrtype Comment Connlimit Connmark Conntrack Dscp Hashlimit Hl Icmp Icmp6 Iprange Length
+    Limit Mac Mark Multiport Owner Pkttype Recent Rpfilter Sctp Socket State Statistic Tcp Tos Ttl
+);

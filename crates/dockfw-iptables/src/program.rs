@@ -181,6 +181,40 @@ impl Table {
         self.user.remove(name).is_some()
     }
 
+    /// Deletes the rules of all chains, `-F` without a chain.
+    pub fn flush(&mut self) {
+        let user = self.user.values_mut();
+        self.built_in.iter_mut().chain(user).for_each(Chain::flush);
+    }
+
+    /// Renames a user chain, `-E`, and what leads to it; returns whether that was possible: the
+    /// chain is there and the new name is free.
+    pub fn rename_chain(&mut self, from: &ChainName, to: &ChainName) -> bool {
+        use crate::target::Target::{Goto, Jump};
+        if self.chain(to.as_str()).is_some() {
+            return false;
+        }
+        let Some(chain) = self.user.remove(from) else {
+            return false;
+        };
+        self.create_chain(to.clone());
+        if let Some(renamed) = self.user.get_mut(to) {
+            chain.rules().for_each(|rule| renamed.append(rule.clone()));
+        }
+        for chain in self.built_in.iter_mut().chain(self.user.values_mut()) {
+            let rules: Vec<crate::rule::Rule> = chain.rules().cloned().collect();
+            for (index, mut rule) in rules.into_iter().enumerate() {
+                if let Some(Jump(name) | Goto(name)) = &mut rule.target
+                    && name == from
+                {
+                    name.clone_from(to);
+                    chain.replace(index + 1, rule);
+                }
+            }
+        }
+        true
+    }
+
     /// Whether a rule of the table jumps or goes to a chain.
     fn is_referenced(&self, name: &str) -> bool {
         use crate::target::Target::{Goto, Jump};

@@ -26,6 +26,8 @@ pub struct Rule {
     pub out_interface: Option<Invertible<InterfacePattern>>,
     /// `-p`; `None` matches every protocol.
     pub protocol: Option<Invertible<Protocol>>,
+    /// `-f`: the packet is a fragment other than the first; IPv4 only.
+    pub fragment: Option<Invertible<()>>,
     /// `-m`, in order; all must match.
     pub matches: Vec<Match>,
     /// `-j` or `-g`; `None` only counts.
@@ -136,6 +138,11 @@ impl fmt::Display for Rule {
         if let Some(protocol) = &self.protocol {
             protocol.write_option(f, "-p")?;
             protocol.value().fmt(f)?;
+        }
+        match self.fragment {
+            Some(Invertible::Is(())) => f.write_str(" -f")?,
+            Some(Invertible::Not(())) => f.write_str(" ! -f")?,
+            None => {}
         }
         for extension in &self.matches {
             extension.fmt(f)?;

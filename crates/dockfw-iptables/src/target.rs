@@ -3,14 +3,32 @@
 //! A new extension is a file with its type, its `Display` (the save text with a blank in front:
 //! ` -j NAME --option value`), a variant here, and an arm in `Display` below.
 
+pub mod connmark;
+pub mod log;
+pub mod mark;
 pub mod masquerade;
 pub mod nat;
+pub mod nflog;
+pub mod notrack;
+pub mod redirect;
+mod registry;
+pub mod reject;
+pub mod tcpmss;
 
 use std::fmt;
 
 use crate::name::ChainName;
+use connmark::Connmark;
+use log::Log;
+use mark::SetMark;
 use masquerade::Masquerade;
 use nat::NatRange;
+use nflog::Nflog;
+use notrack::Notrack;
+use redirect::Redirect;
+pub(crate) use registry::{EXTENSIONS, UNSUPPORTED, is_extension};
+use reject::Reject;
+use tcpmss::Tcpmss;
 
 /// What happens to a packet that a rule matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +49,22 @@ pub enum Target {
     Snat(NatRange),
     /// `-j MASQUERADE`.
     Masquerade(Masquerade),
+    /// `-j REDIRECT`.
+    Redirect(Redirect),
+    /// `-j REJECT`: the packet is discarded and its sender told.
+    Reject(Reject),
+    /// `-j LOG`.
+    Log(Log),
+    /// `-j NFLOG`.
+    Nflog(Nflog),
+    /// `-j MARK`.
+    Mark(SetMark),
+    /// `-j CONNMARK`.
+    Connmark(Connmark),
+    /// `-j NOTRACK`, `-j CT --notrack`.
+    Notrack(Notrack),
+    /// `-j TCPMSS`.
+    Tcpmss(Tcpmss),
 }
 
 impl fmt::Display for Target {
@@ -56,6 +90,17 @@ impl fmt::Display for Target {
                 range.fmt(f)
             }
             Self::Masquerade(value) => value.fmt(f),
+            Self::Redirect(value) => value.fmt(f),
+            Self::Reject(value) => value.fmt(f),
+            Self::Log(value) => value.fmt(f),
+            Self::Nflog(value) => value.fmt(f),
+            Self::Mark(value) => {
+                f.write_str(" -j MARK")?;
+                value.fmt(f)
+            }
+            Self::Connmark(value) => value.fmt(f),
+            Self::Notrack(value) => value.fmt(f),
+            Self::Tcpmss(value) => value.fmt(f),
         }
     }
 }

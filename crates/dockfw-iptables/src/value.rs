@@ -12,6 +12,31 @@ pub enum Invertible<T> {
 }
 
 impl<T> Invertible<T> {
+    /// `Not` when `inverted` says so.
+    pub const fn new(inverted: bool, value: T) -> Self {
+        if inverted {
+            Self::Not(value)
+        } else {
+            Self::Is(value)
+        }
+    }
+
+    /// Whether the test is inverted, and the value.
+    pub fn into_parts(self) -> (bool, T) {
+        match self {
+            Self::Is(value) => (false, value),
+            Self::Not(value) => (true, value),
+        }
+    }
+
+    /// The same test of another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Invertible<U> {
+        match self {
+            Self::Is(value) => Invertible::Is(change(value)),
+            Self::Not(value) => Invertible::Not(change(value)),
+        }
+    }
+
     /// The value, whichever way it is tested.
     pub fn value(&self) -> &T {
         match self {
@@ -55,23 +80,9 @@ impl Protocol {
 
     /// The name iptables-save prints, if it prints one.
     fn name(self) -> Option<&'static str> {
-        Some(match self.0 {
-            1 => "icmp",
-            2 => "igmp",
-            6 => "tcp",
-            17 => "udp",
-            33 => "dccp",
-            47 => "gre",
-            50 => "esp",
-            51 => "ah",
-            58 => "ipv6-icmp",
-            89 => "ospf",
-            103 => "pim",
-            112 => "vrrp",
-            132 => "sctp",
-            136 => "udplite",
-            _ => return None,
-        })
+        let known = crate::parse::PROTOCOLS.iter();
+        let mut named = known.filter(|(number, _)| *number == self.0);
+        named.next().map(|(_, name)| *name)
     }
 }
 

@@ -221,7 +221,7 @@ fn probe(program: &Program, host: &Host, probe: &str, mark: u32) -> String {
     let outcome = evaluator.eval(host, &packet);
     match outcome.verdict {
         Verdict::Delivered => return "host".to_owned(),
-        Verdict::Dropped { .. } => return "drop".to_owned(),
+        Verdict::Dropped { .. } | Verdict::Rejected { .. } => return "drop".to_owned(),
         Verdict::NoRoute => return "unreachable".to_owned(),
         Verdict::Forwarded { .. } => {}
     }
@@ -239,7 +239,7 @@ fn probe(program: &Program, host: &Host, probe: &str, mark: u32) -> String {
     answer.ct = Conntrack::established(Direction::Reply, original, reply);
     let back = evaluator.eval(host, &answer);
     match back.verdict {
-        Verdict::Dropped { .. } => return "reply dropped".to_owned(),
+        Verdict::Dropped { .. } | Verdict::Rejected { .. } => return "reply dropped".to_owned(),
         Verdict::Delivered => assert_eq!(packet.from, From::Host),
         Verdict::Forwarded { .. } => assert_ne!(packet.from, From::Host),
         Verdict::NoRoute => panic!("no way back for {probe}"),

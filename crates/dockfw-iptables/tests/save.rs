@@ -58,7 +58,7 @@ fn headers() -> Vec<Line> {
         filter(protocol(253), " -p 253 -j ACCEPT"),
         filter(protocol(132), " -p sctp -j ACCEPT"),
         filter(
-            protocol(6).with(Match::Tcp(both)),
+            protocol(6).with(Match::Tcp(both.into())),
             " -p tcp -m tcp --sport 1:65535 ! --dport 5:10 -j ACCEPT",
         ),
         filter(
@@ -66,11 +66,11 @@ fn headers() -> Vec<Line> {
             " -p udp -m udp --sport 53 -j ACCEPT",
         ),
         filter(
-            protocol(132).with(Match::Sctp(Ports::to(0))),
+            protocol(132).with(Match::Sctp(Ports::to(0).into())),
             " -p sctp -m sctp --dport 0 -j ACCEPT",
         ),
         filter(
-            protocol(6).with(Match::Tcp(Ports::default())),
+            protocol(6).with(Match::Tcp(Ports::default().into())),
             " -p tcp -m tcp -j ACCEPT",
         ),
     ]
@@ -98,6 +98,7 @@ fn extensions() -> Vec<Line> {
     let all_states = all_states.into_iter().reduce(States::or).unwrap();
     let not_states = Conntrack {
         state: Some(Invertible::Not(all_states)),
+        ..Conntrack::default()
     };
     let mark = |value| accept().with(Mark { value });
     vec![
@@ -159,6 +160,7 @@ fn targets() -> Vec<Line> {
             "POSTROUTING",
             Rule::new(Target::Masquerade(Masquerade {
                 ports: Some(ports(1024, 2048)),
+                ..Masquerade::default()
             }))
             .protocol(Protocol::UDP),
             " -p udp -j MASQUERADE --to-ports 1024-2048",
@@ -169,6 +171,7 @@ fn targets() -> Vec<Line> {
             Rule::new(Target::Dnat(NatRange {
                 addresses: None,
                 ports: Some(ports(8, 9)),
+                ..NatRange::default()
             }))
             .protocol(Protocol::TCP),
             " -p tcp -j DNAT --to-destination :8-9",
@@ -193,6 +196,7 @@ fn lines(family: Family) -> Vec<Line> {
     let range = |first, last, ports| NatRange {
         addresses: Some((ip(first), ip(last))),
         ports,
+        ..NatRange::default()
     };
     let mut lines = [headers(), extensions(), targets()].concat();
     lines.extend(match family {

@@ -2,15 +2,18 @@
 
 mod addrtype;
 mod conntrack;
+mod header;
 
 use std::net::IpAddr;
 
 use super::host::Host;
-use super::packet::{State, Status};
+use super::packet::{Packet, State, Status, Tuple};
 use crate::address::AddressMask;
 use crate::r#match::Match;
-use crate::r#match::mark::Mark;
+use crate::r#match::hl::Hl;
+use crate::r#match::iprange::AddressRange;
 use crate::r#match::transport::Ports;
+use crate::r#match::ttl::Ttl;
 use crate::name::InterfacePattern;
 use crate::rule::Rule;
 use crate::value::{Invertible, PortRange, Protocol};
@@ -23,7 +26,14 @@ pub(super) struct Seen<'a> {
     pub(super) destination: IpAddr,
     pub(super) protocol: u8,
     pub(super) ports: Option<(u16, u16)>,
+    pub(super) packet: &'a Packet,
+    /// What matches answer that depend on earlier packets.
+    pub(super) limits: bool,
     pub(super) mark: u32,
+    pub(super) connection_mark: u32,
+    /// The tuples of the connection; `None` while there is no entry.
+    pub(super) original: Option<Tuple>,
+    pub(super) reply: Option<Tuple>,
     /// The empty name where the hook has no input interface, as in the kernel.
     pub(super) input: &'a str,
     /// Likewise.
@@ -32,6 +42,13 @@ pub(super) struct Seen<'a> {
     pub(super) state: State,
     /// No bits while there is no entry.
     pub(super) status: Status,
+}
+
+impl Seen<'_> {
+    /// Whether the packet has an entry that rules see.
+    pub(super) fn has_entry(&self) -> bool {
+        matches!(self.state, State::New | State::Established | State::Related)
+    }
 }
 
 /// Whether a rule matches.
@@ -44,6 +61,9 @@ pub(super) fn matches(rule: &Rule, seen: &Seen<'_>) -> bool {
         && interface(rule.in_interface.as_ref(), seen.input)
         && interface(rule.out_interface.as_ref(), seen.output)
         && protocol(rule.protocol, seen.protocol)
+        && rule
+            .fragment
+            .is_none_or(|wanted| test(&wanted, |()| seen.packet.details.fragment))
         && rule
             .matches
             .iter()
@@ -77,16 +97,64 @@ fn extension(extension: &Match, rule: Option<Invertible<Protocol>>, seen: &Seen<
         Match::Addrtype(value) => addrtype::matches(value, seen),
         Match::Comment(_) => true,
         Match::Conntrack(value) => conntrack::matches(value, seen),
-        Match::Mark(value) => mark(value, seen.mark),
-        Match::Sctp(value) => only(&[Protocol::SCTP]) && ports(value, seen.ports),
-        Match::Tcp(value) => only(&[Protocol::TCP]) && ports(value, seen.ports),
+        Match::State(value) => test(&value.state, |states| conntrack::in_state(*states, seen)),
+        Match::Mark(value) => mark(&value.value, seen.mark),
+        Match::Connmark(value) => seen.has_entry() && mark(&value.value, seen.connection_mark),
+        Match::Sctp(value) => {
+            only(&[Protocol::SCTP])
+                && ports(&value.ports, seen.ports)
+                && header::chunks(value, seen)
+        }
+        Match::Tcp(value) => {
+            only(&[Protocol::TCP]) && ports(&value.ports, seen.ports) && header::tcp(value, seen)
+        }
+        Match::Multiport(value) => header::multiport(value, seen.ports),
+        Match::Icmp(value) => only(&[Protocol::ICMP]) && header::icmp(*value, seen),
+        Match::Icmp6(value) => only(&[Protocol::ICMPV6]) && header::icmp6(*value, seen),
+        Match::Iprange(value) => {
+            let within = |wanted: Option<Invertible<AddressRange>>, address| {
+                wanted.is_none_or(|wanted| test(&wanted, |range| range.contains(address)))
+            };
+            within(value.source, seen.source) && within(value.destination, seen.destination)
+        }
+        Match::Length(value) => test(&value.bytes, |(first, last)| {
+            (u32::from(*first)..=u32::from(*last)).contains(&seen.packet.length)
+        }),
+        Match::Ttl(Ttl(value)) | Match::Hl(Hl(value)) => {
+            let ttl = seen.packet.details.ttl;
+            ttl.is_some_and(|ttl| value.holds(ttl))
+        }
+        Match::Dscp(value) => {
+            let tos = seen.packet.details.tos;
+            tos.is_some_and(|tos| test(&value.point, |point| tos >> 2 == *point))
+        }
+        Match::Tos(value) => {
+            let tos = seen.packet.details.tos;
+            tos.is_some_and(|tos| test(&value.value, |(value, mask)| tos & mask == *value))
+        }
+        Match::Mac(value) => {
+            let mac = seen.packet.details.mac;
+            mac.is_some_and(|mac| test(&value.source, |wanted| wanted.0 == mac))
+        }
+        Match::Pkttype(value) => {
+            let frame = seen.packet.details.frame;
+            frame.is_some_and(|frame| test(&value.kind, |wanted| *wanted == frame))
+        }
+        Match::Owner(value) => header::owner(value, seen),
+        Match::Rpfilter(value) => header::rpfilter(*value, seen),
+        Match::Socket(_) => seen.packet.details.socket,
+        Match::Connlimit(_)
+        | Match::Hashlimit(_)
+        | Match::Limit(_)
+        | Match::Recent(_)
+        | Match::Statistic(_) => seen.limits,
         Match::Udp(value) => only(&[Protocol::UDP, Protocol(136)]) && ports(value, seen.ports),
     }
 }
 
 /// Source: linux v6.12, `net/netfilter/xt_mark.c`, `mark_mt`.
-fn mark(wanted: &Mark, mark: u32) -> bool {
-    test(&wanted.value, |(value, mask)| mark & mask == *value)
+fn mark(wanted: &Invertible<(u32, u32)>, mark: u32) -> bool {
+    test(wanted, |(value, mask)| mark & mask == *value)
 }
 
 /// Whether ports match; a packet without ports never does (the kernel drops what is too short

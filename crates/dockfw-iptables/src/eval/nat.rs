@@ -3,7 +3,9 @@
 //! The modelled host has no other connections, so a chosen address and port are never in use
 //! already. Where the kernel picks one of several (by hash or at random), the first is taken.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use super::host::Host;
 use super::outcome::Hook;
@@ -51,7 +53,12 @@ pub(super) enum Choice {
 ///
 /// Source: linux v6.12, `net/netfilter/nf_nat_core.c`, `get_unique_tuple`;
 /// `net/netfilter/nf_nat_masquerade.c`.
-pub(super) fn choose(target: &Target, host: &Host, output: &str, packet: &Tuple) -> Choice {
+pub(super) fn choose(
+    target: &Target,
+    host: &Host,
+    (input, output): (&str, &str),
+    packet: &Tuple,
+) -> Choice {
     match target {
         Target::Dnat(range) => {
             let (address, port) = packet.destination_end();
@@ -63,10 +70,45 @@ pub(super) fn choose(target: &Target, host: &Host, output: &str, packet: &Tuple)
         }
         Target::Snat(range) => Choice::Bind(snat(range, packet.source_end())),
         Target::Masquerade(masquerade) => masquerade_as(*masquerade, host, output, packet),
-        Target::Accept | Target::Drop | Target::Return | Target::Jump(_) | Target::Goto(_) => {
-            Choice::Keep
-        }
+        Target::Redirect(redirect) => match redirect_to(host, input, packet.destination) {
+            Some(address) => {
+                let (_, port) = packet.destination_end();
+                Choice::Bind((address, port.map(|port| choose_port(redirect.ports, port))))
+            }
+            None => Choice::Drop,
+        },
+        Target::Accept
+        | Target::Drop
+        | Target::Return
+        | Target::Jump(_)
+        | Target::Goto(_)
+        | Target::Reject(_)
+        | Target::Log(_)
+        | Target::Nflog(_)
+        | Target::Mark(_)
+        | Target::Connmark(_)
+        | Target::Notrack(_)
+        | Target::Tcpmss(_) => Choice::Keep,
     }
+}
+
+/// The host's own address for packets from an interface; the loopback address for its own
+/// packets, which have no input interface.
+///
+/// Source: linux v6.12, `net/netfilter/nf_nat_redirect.c`.
+fn redirect_to(host: &Host, input: &str, destination: IpAddr) -> Option<IpAddr> {
+    if input.is_empty() {
+        return Some(match destination {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    let named = host.interfaces.iter();
+    let mut addresses = named
+        .filter(|interface| interface.name == input)
+        .flat_map(|interface| &interface.addresses)
+        .map(IpNet::addr);
+    addresses.find(|address| address.is_ipv4() == destination.is_ipv4())
 }
 
 /// A source that is in the range already stays.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::packet::Status;
 use crate::program::TableName;
+use crate::target::reject::Reject;
 
 /// The result of walking one packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub struct Outcome {
     pub destination: IpAddr,
     /// Source and destination port after all rewriting so far.
     pub ports: Option<(u16, u16)>,
-    /// The mark at the end.
+    /// The packet's mark at the end.
     pub mark: u32,
+    /// The connection's mark at the end.
+    pub connection_mark: u32,
     /// The connection's status bits at the end.
     pub status: Status,
     /// The rules that matched, in order, and the policy that dropped the packet if one did.
@@ -42,6 +45,13 @@ pub enum Verdict {
     Dropped {
         /// The hook in which that happened.
         hook: Hook,
+    },
+    /// A rule discarded it and told its sender.
+    Rejected {
+        /// The hook in which that happened.
+        hook: Hook,
+        /// What the sender gets.
+        answer: Reject,
     },
     /// The host has no route to the destination.
     NoRoute,
@@ -66,7 +76,7 @@ pub enum Hook {
 
 impl Hook {
     /// All hooks, in the order of the kernel.
-    pub(super) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Prerouting,
         Self::Input,
         Self::Forward,
@@ -124,6 +134,19 @@ pub enum Effect {
     Accept,
     /// It discarded the packet.
     Drop,
+    /// It discarded the packet and told its sender.
+    Reject,
+    /// It wrote the packet down and let it go on.
+    Log,
+    /// It changed a mark.
+    Mark {
+        /// The packet's mark now.
+        packet: u32,
+        /// The connection's mark now.
+        connection: u32,
+    },
+    /// It took the packet out of tracking.
+    Untrack,
     /// It chose the new destination of the connection and ended the table.
     Dnat {
         /// The address, changed or not.
@@ -149,6 +172,12 @@ impl fmt::Display for Effect {
             Self::Return => return f.write_str("returned"),
             Self::Accept => return f.write_str("accepted"),
             Self::Drop => return f.write_str("dropped"),
+            Self::Reject => return f.write_str("rejected"),
+            Self::Log => return f.write_str("logged"),
+            Self::Mark { packet, connection } => {
+                return write!(f, "marks {packet:#x} and {connection:#x}");
+            }
+            Self::Untrack => return f.write_str("not tracked"),
             Self::Dnat { address, port } => ("destination", address, port),
             Self::Snat { address, port } => ("source", address, port),
         };

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::r#match::pkttype::PacketType;
+
 /// One packet as it meets the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
@@ -30,6 +32,38 @@ pub struct Packet {
     pub length: u32,
     /// The packet's connection.
     pub ct: Conntrack,
+    /// What few rules look at.
+    pub details: Details,
+}
+
+/// Parts of a packet that few rules look at; a match on a part that is not there fails, whether
+/// it is inverted or not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Details {
+    /// Byte 13 of the TCP header; `None` when the packet is not TCP.
+    pub tcp_flags: Option<u8>,
+    /// The kinds of the TCP options, in order.
+    pub tcp_options: Vec<u8>,
+    /// The types of the SCTP chunks, in order.
+    pub chunks: Vec<u8>,
+    /// The IPv4 time to live or the IPv6 hop limit.
+    pub ttl: Option<u8>,
+    /// The type of service or traffic class, all eight bits.
+    pub tos: Option<u8>,
+    /// The packet is a fragment other than the first.
+    pub fragment: bool,
+    /// The source of the Ethernet frame.
+    pub mac: Option<[u8; 6]>,
+    /// To whom the frame was sent.
+    pub frame: Option<PacketType>,
+    /// The user whose process sent the packet; `None` without a socket.
+    pub uid: Option<u32>,
+    /// The group whose process sent the packet; `None` without a socket.
+    pub gid: Option<u32>,
+    /// Whether an open socket of the host waits for the packet.
+    pub socket: bool,
+    /// The seconds until the connection's entry goes.
+    pub expire: u32,
 }
 
 impl Packet {
@@ -46,6 +80,7 @@ impl Packet {
             mark: 0,
             length: 0,
             ct: Conntrack::default(),
+            details: Details::default(),
         }
     }
 
@@ -158,8 +193,8 @@ pub enum State {
     Related,
     /// Conntrack could not find or make a connection.
     Invalid,
-    /// Something ahead of this program took the packet out of tracking; no rule of the program
-    /// can, because the value types have no CT target.
+    /// A rule of the raw table, or something ahead of this program, took the packet out of
+    /// tracking.
     Untracked,
 }
 

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use super::matches::{Seen, matches};
 use super::outcome::{Effect, Hook, Step};
+use super::packet::State;
 use crate::chain::{Chain, Policy};
 use crate::program::{self, TableName};
 use crate::rule::Rule;
 use crate::target::Target;
+use crate::target::connmark::Connmark;
+use crate::target::mark::SetMark;
+use crate::target::reject::Reject;
 
 /// A table with resolved jumps and printed rules.
 #[derive(Debug, Clone)]
@@ -47,6 +51,12 @@ enum Action<'p> {
     Goto(usize),
     /// A target of the nat table.
     Translate(&'p Target),
+    Reject(Reject),
+    /// A target that writes the packet down.
+    Log,
+    Mark(SetMark),
+    Connmark(Connmark),
+    Untrack,
 }
 
 /// How a table was left.
@@ -56,6 +66,8 @@ pub(super) enum End<'p> {
     Accept,
     /// The packet is discarded.
     Drop,
+    /// The packet is discarded and its sender told.
+    Reject(Reject),
     /// A target of the nat table decides; the trail's last step is its rule.
     Translate(&'p Target),
 }
@@ -122,7 +134,7 @@ impl<'p> Table<'p> {
     /// stack does.
     ///
     /// Source: linux v6.12, `net/ipv4/netfilter/ip_tables.c`, `ipt_do_table`.
-    pub(super) fn walk(&self, hook: Hook, seen: &Seen<'_>, trail: &mut Trail) -> End<'p> {
+    pub(super) fn walk(&self, hook: Hook, seen: &mut Seen<'_>, trail: &mut Trail) -> End<'p> {
         let Some(entry) = self.entry(hook) else {
             return End::Accept;
         };
@@ -144,6 +156,7 @@ impl<'p> Table<'p> {
                 Some(line) => (allowed(line.action, hook), at.next + offset),
                 None => (Action::Return, at.next + offset),
             };
+            change(action, seen);
             if let Some(line) = rest.get(offset) {
                 trail.steps.push(Step {
                     table: self.name,
@@ -151,11 +164,16 @@ impl<'p> Table<'p> {
                     chain: Arc::clone(&chain.name),
                     rule: Some(index),
                     text: Arc::clone(&line.text),
-                    effect: effect(action),
+                    effect: effect(action, seen),
                 });
             }
             match action {
-                Action::Continue => at.next = index + 1,
+                Action::Continue
+                | Action::Log
+                | Action::Mark(_)
+                | Action::Connmark(_)
+                | Action::Untrack => at.next = index + 1,
+                Action::Reject(answer) => return End::Reject(answer),
                 Action::Accept => return End::Accept,
                 Action::Drop => return End::Drop,
                 Action::Translate(target) => return End::Translate(target),
@@ -208,13 +226,24 @@ impl Frame {
 fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> Action<'p> {
     let place = |name: &str| places.get(name).copied();
     match &rule.target {
-        None => Action::Continue,
+        // The size of segments is not modelled.
+        None | Some(Target::Tcpmss(_)) => Action::Continue,
         Some(Target::Accept) => Action::Accept,
         Some(Target::Drop) => Action::Drop,
         Some(Target::Return) => Action::Return,
         Some(Target::Jump(to)) => place(to.as_str()).map_or(Action::Continue, Action::Jump),
         Some(Target::Goto(to)) => place(to.as_str()).map_or(Action::Continue, Action::Goto),
-        Some(target @ (Target::Dnat(_) | Target::Snat(_) | Target::Masquerade(_))) => {
+        Some(Target::Log(_) | Target::Nflog(_)) => Action::Log,
+        Some(Target::Mark(mark)) => Action::Mark(*mark),
+        Some(Target::Connmark(connmark)) => Action::Connmark(*connmark),
+        Some(Target::Notrack(_)) => Action::Untrack,
+        Some(Target::Reject(answer)) => Action::Reject(*answer),
+        Some(
+            target @ (Target::Dnat(_)
+            | Target::Snat(_)
+            | Target::Masquerade(_)
+            | Target::Redirect(_)),
+        ) => {
             if in_nat {
                 Action::Translate(target)
             } else {
@@ -230,7 +259,9 @@ fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> A
 /// targets.
 fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
     let allowed = match action {
-        Action::Translate(Target::Dnat(_)) => matches!(hook, Hook::Prerouting | Hook::Output),
+        Action::Translate(Target::Dnat(_) | Target::Redirect(_)) => {
+            matches!(hook, Hook::Prerouting | Hook::Output)
+        }
         Action::Translate(Target::Snat(_)) => matches!(hook, Hook::Postrouting | Hook::Input),
         Action::Translate(Target::Masquerade(_)) => hook == Hook::Postrouting,
         Action::Continue
@@ -239,15 +270,67 @@ fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
         | Action::Return
         | Action::Jump(_)
         | Action::Goto(_)
+        | Action::Reject(_)
+        | Action::Log
+        | Action::Mark(_)
+        | Action::Connmark(_)
+        | Action::Untrack
         | Action::Translate(_) => true,
     };
     if allowed { action } else { Action::Continue }
 }
 
+/// Changes what later rules see. Without an entry there is no connection's mark to change, and
+/// what has an entry keeps it.
+///
+/// Source: linux v6.12, `net/netfilter/xt_connmark.c`, `connmark_tg_shift`; `xt_CT.c`,
+/// `xt_ct_target`.
+fn change(action: Action<'_>, seen: &mut Seen<'_>) {
+    let entry = seen.has_entry();
+    match action {
+        Action::Mark(mark) => seen.mark = mark.apply(seen.mark),
+        Action::Connmark(Connmark::Set(mark)) if entry => {
+            seen.connection_mark = mark.apply(seen.connection_mark);
+        }
+        Action::Connmark(Connmark::Save {
+            packet_mask,
+            connection_mask,
+        }) if entry => {
+            seen.connection_mark =
+                (seen.connection_mark & !connection_mask) ^ (seen.mark & packet_mask);
+        }
+        Action::Connmark(Connmark::Restore {
+            packet_mask,
+            connection_mask,
+        }) if entry => {
+            seen.mark = (seen.mark & !packet_mask) ^ (seen.connection_mark & connection_mask);
+        }
+        Action::Untrack if !entry => seen.state = State::Untracked,
+        Action::Untrack
+        | Action::Connmark(_)
+        | Action::Continue
+        | Action::Accept
+        | Action::Drop
+        | Action::Return
+        | Action::Jump(_)
+        | Action::Goto(_)
+        | Action::Translate(_)
+        | Action::Reject(_)
+        | Action::Log => {}
+    }
+}
+
 /// A translation says later what it did; until then it accepted.
-fn effect(action: Action<'_>) -> Effect {
+fn effect(action: Action<'_>, seen: &Seen<'_>) -> Effect {
     match action {
         Action::Continue => Effect::Continue,
+        Action::Log => Effect::Log,
+        Action::Mark(_) | Action::Connmark(_) => Effect::Mark {
+            packet: seen.mark,
+            connection: seen.connection_mark,
+        },
+        Action::Untrack => Effect::Untrack,
+        Action::Reject(_) => Effect::Reject,
         Action::Accept | Action::Translate(_) => Effect::Accept,
         Action::Drop => Effect::Drop,
         Action::Return => Effect::Return,

@@ -12,6 +12,10 @@ use super::table::{End, Table, Trail};
 
 /// A packet on its way.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a step that was taken"
+)]
 pub(super) struct Walk<'a> {
     evaluator: &'a Evaluator<'a>,
     host: &'a Host,
@@ -20,6 +24,10 @@ pub(super) struct Walk<'a> {
     now: Tuple,
     /// Conntrack has looked at the packet.
     tracked: bool,
+    /// A rule has taken the packet out of tracking.
+    untracked: bool,
+    mark: u32,
+    connection_mark: u32,
     status: Status,
     /// A new connection's source has been decided on.
     source_bound: bool,
@@ -54,6 +62,9 @@ impl<'a> Walk<'a> {
                 ports: packet.ports,
             },
             tracked: false,
+            untracked: false,
+            mark: packet.mark,
+            connection_mark: packet.ct.mark,
             status,
             source_bound: false,
             destination_bound: false,
@@ -73,7 +84,8 @@ impl<'a> Walk<'a> {
             source: self.now.source,
             destination: self.now.destination,
             ports: self.now.ports,
-            mark: self.packet.mark,
+            mark: self.mark,
+            connection_mark: self.connection_mark,
             status: self.status,
             trail: self.trail.steps,
             evaluated: self.trail.evaluated,
@@ -206,6 +218,7 @@ impl<'a> Walk<'a> {
         match self.walk(table, hook, between) {
             End::Accept | End::Translate(_) => Ok(()),
             End::Drop => Err(Verdict::Dropped { hook }),
+            End::Reject(answer) => Err(Verdict::Rejected { hook, answer }),
         }
     }
 
@@ -213,21 +226,47 @@ impl<'a> Walk<'a> {
         // The rules of a program are for the packets of its family only.
         match table.filter(|_| self.evaluator.sees(self.packet.destination)) {
             Some(table) => {
-                let seen = self.seen(between);
-                table.walk(hook, &seen, &mut self.trail)
+                let mut seen = self.seen(between);
+                let before = seen.state;
+                let end = table.walk(hook, &mut seen, &mut self.trail);
+                self.mark = seen.mark;
+                self.connection_mark = seen.connection_mark;
+                self.untracked |= seen.state != before;
+                end
             }
             None => End::Accept,
         }
     }
 
+    /// The packet's place in its connection, unless a rule has taken it out of tracking.
+    fn state(&self) -> State {
+        if self.untracked {
+            State::Untracked
+        } else {
+            self.packet.ct.state
+        }
+    }
+
     /// What rules see of the packet now.
     fn seen(&self, between: Between<'a>) -> Seen<'a> {
-        let (state, status) = match self.packet.ct.state {
+        let (state, status) = match self.state() {
             State::Untracked => (State::Untracked, Status::default()),
             state if self.tracked => (state, self.status),
             State::New | State::Established | State::Related | State::Invalid => {
                 (State::Invalid, Status::default())
             }
+        };
+        let (original, reply) = match self.state() {
+            State::New => {
+                let original = Tuple {
+                    source: self.packet.source,
+                    destination: self.packet.destination,
+                    ports: self.packet.ports,
+                };
+                (Some(original), Some(self.now.inverse()))
+            }
+            State::Established | State::Related => (self.packet.ct.original, self.packet.ct.reply),
+            State::Invalid | State::Untracked => (None, None),
         };
         Seen {
             host: self.host,
@@ -235,7 +274,12 @@ impl<'a> Walk<'a> {
             destination: self.now.destination,
             protocol: self.packet.protocol,
             ports: self.now.ports,
-            mark: self.packet.mark,
+            packet: self.packet,
+            limits: self.evaluator.limits,
+            mark: self.mark,
+            connection_mark: self.connection_mark,
+            original,
+            reply,
             input: between.input,
             output: between.output,
             state,
@@ -253,7 +297,7 @@ impl<'a> Walk<'a> {
         let Some(manip) = Manip::of(hook) else {
             return Ok(());
         };
-        match self.packet.ct.state {
+        match self.state() {
             State::New => self.bind(manip, hook, between),
             State::Established | State::Related => {
                 if let Some(end) = nat::recorded(&self.packet.ct, self.status, manip) {
@@ -278,9 +322,15 @@ impl<'a> Walk<'a> {
         let target = match self.walk(table, hook, between) {
             End::Accept => return Ok(()),
             End::Drop => return Err(Verdict::Dropped { hook }),
+            End::Reject(answer) => return Err(Verdict::Rejected { hook, answer }),
             End::Translate(target) => target,
         };
-        match nat::choose(target, self.host, between.output, &self.now) {
+        match nat::choose(
+            target,
+            self.host,
+            (between.input, between.output),
+            &self.now,
+        ) {
             Choice::Keep => Ok(()),
             Choice::Bind(end) => {
                 self.note(effect(manip, end));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Match;
+use crate::parse::{Args, ErrorKind, Opt, read};
 use crate::value::Invertible;
 
 /// The addrtype match.
@@ -125,7 +127,7 @@ impl fmt::Display for AddressTypes {
 }
 
 /// Writes names with commas between them.
-pub(super) fn write_list<'a>(
+pub(crate) fn write_list<'a>(
     f: &mut fmt::Formatter<'_>,
     names: impl Iterator<Item = &'a str>,
 ) -> fmt::Result {
@@ -136,4 +138,54 @@ pub(super) fn write_list<'a>(
         f.write_str(name)?;
     }
     Ok(())
+}
+
+pub(super) const OPTIONS: &[Opt] = &[
+    Opt::value(&["src-type"]).invertible(),
+    Opt::value(&["dst-type"]).invertible(),
+    Opt::flag(&["limit-iface-in"]),
+    Opt::flag(&["limit-iface-out"]),
+];
+
+pub(super) fn parse(args: &mut Args<'_>) -> Option<Match> {
+    args.need(&["src-type", "dst-type"]);
+    args.only_one(&["limit-iface-in", "limit-iface-out"]);
+    let types = |text: &str| {
+        read::list(
+            text,
+            "a type of address",
+            &AddressTypes::NAMES,
+            AddressTypes::or,
+        )
+    };
+    let limit = if args.has("limit-iface-in") {
+        Some(LimitInterface::In)
+    } else if args.has("limit-iface-out") {
+        Some(LimitInterface::Out)
+    } else {
+        None
+    };
+    let addrtype = Addrtype {
+        source: args.invertible("src-type", types),
+        destination: args.invertible("dst-type", types),
+        limit,
+    };
+    let drops = |wanted: Option<Invertible<AddressTypes>>| {
+        wanted.is_some_and(|wanted| wanted.value().contains(AddressTypes::BLACKHOLE))
+    };
+    if args.family == crate::Family::Ipv6 && (drops(addrtype.source) || drops(addrtype.destination))
+    {
+        let key = if drops(addrtype.source) {
+            "src-type"
+        } else {
+            "dst-type"
+        };
+        args.refuse(
+            key,
+            ErrorKind::Contradictory,
+            "the kernel does not tell BLACKHOLE routes of IPv6 from others",
+            "leave BLACKHOLE out",
+        );
+    }
+    Some(addrtype.into())
 }

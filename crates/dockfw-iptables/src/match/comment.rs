@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::Match;
+use crate::parse::{Args, Bad, Opt};
+
 /// A comment: at most 255 bytes, no control characters.
 ///
 /// Source: uapi linux/netfilter/xt_comment.h, `XT_MAX_COMMENT_LEN` (256, NUL included).
@@ -55,7 +58,7 @@ impl fmt::Display for Comment {
 /// Writes a text with quotes when iptables-save would.
 ///
 /// Source: iptables 1.8.9, `libxtables/xtables.c`, `xtables_save_string`.
-fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(crate) fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if !text.is_empty() && text.bytes().all(plain) {
         return f.write_str(text);
@@ -71,4 +74,14 @@ fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     f.write_str("\"")
+}
+
+pub(super) const OPTIONS: &[Opt] = &[Opt::value(&["comment"])];
+
+pub(super) fn parse(args: &mut Args<'_>) -> Option<Match> {
+    args.need(&["comment"]);
+    let comment = args.value("comment", |text| {
+        Comment::new(text).map_err(|error| Bad::new(error.to_string(), "shorten the comment"))
+    })?;
+    Some(comment.into())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Match;
+use crate::parse::{Args, Opt, read};
 use crate::value::Invertible;
 
 /// `--mark value[/mask]`: `packet mark & mask == value`.
@@ -16,13 +18,29 @@ pub struct Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(" -m mark")?;
-        self.value.write_option(f, "--mark")?;
-        let (value, mask) = self.value.value();
-        write!(f, "{value:#x}")?;
-        if *mask == u32::MAX {
-            Ok(())
-        } else {
-            write!(f, "/{mask:#x}")
-        }
+        write_mark(f, &self.value)
     }
+}
+
+/// Writes `--mark value[/mask]`.
+pub(super) fn write_mark(
+    f: &mut fmt::Formatter<'_>,
+    wanted: &Invertible<(u32, u32)>,
+) -> fmt::Result {
+    wanted.write_option(f, "--mark")?;
+    let (value, mask) = wanted.value();
+    write!(f, "{value:#x}")?;
+    if *mask == u32::MAX {
+        Ok(())
+    } else {
+        write!(f, "/{mask:#x}")
+    }
+}
+
+pub(super) const OPTIONS: &[Opt] = &[Opt::value(&["mark"]).invertible()];
+
+pub(super) fn parse(args: &mut Args<'_>) -> Option<Match> {
+    args.need(&["mark"]);
+    let value = args.invertible("mark", read::masked)?;
+    Some(Mark { value }.into())
 }

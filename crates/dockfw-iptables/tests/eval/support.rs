@@ -119,20 +119,20 @@ fn empty(name: &str) -> Match {
             value: Invertible::Is((0, 0)),
         }
         .into(),
-        "tcp" => Match::Tcp(Ports::default()),
+        "tcp" => Match::Tcp(Ports::default().into()),
         "udp" => Match::Udp(Ports::default()),
-        "sctp" => Match::Sctp(Ports::default()),
+        "sctp" => Match::Sctp(Ports::default().into()),
         _ => panic!("unknown match {name}"),
     }
 }
 
 fn set(extension: &mut Match, option: &str, not: bool, value: &str) {
     match (extension, option) {
-        (Match::Tcp(ports) | Match::Udp(ports) | Match::Sctp(ports), "--sport") => {
-            ports.source = Some(maybe(not, range(value, ':')));
+        (one @ (Match::Tcp(_) | Match::Udp(_) | Match::Sctp(_)), "--sport") => {
+            ports(one).source = Some(maybe(not, range(value, ':')));
         }
-        (Match::Tcp(ports) | Match::Udp(ports) | Match::Sctp(ports), "--dport") => {
-            ports.destination = Some(maybe(not, range(value, ':')));
+        (one @ (Match::Tcp(_) | Match::Udp(_) | Match::Sctp(_)), "--dport") => {
+            ports(one).destination = Some(maybe(not, range(value, ':')));
         }
         (Match::Addrtype(types), "--src-type") => types.source = Some(maybe(not, kinds(value))),
         (Match::Addrtype(types), "--dst-type") => {
@@ -145,6 +145,19 @@ fn set(extension: &mut Match, option: &str, not: bool, value: &str) {
             wanted.value = maybe(not, (hex(value), hex(mask)));
         }
         _ => panic!("unknown option {option}"),
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "callers have a match with ports"
+)]
+fn ports(transport: &mut Match) -> &mut Ports {
+    match transport {
+        Match::Tcp(tcp) => &mut tcp.ports,
+        Match::Sctp(sctp) => &mut sctp.ports,
+        Match::Udp(ports) => ports,
+        _ => panic!("no ports"),
     }
 }
 
@@ -201,6 +214,7 @@ fn target(name: &str, rest: &mut &[&str]) -> Target {
         "SNAT" => Target::Snat(nat(options().unwrap())),
         "MASQUERADE" => Target::Masquerade(Masquerade {
             ports: options().map(|ports| range(ports, '-')),
+            ..Masquerade::default()
         }),
         _ => Target::Jump(ChainName::new(name).unwrap()),
     }
@@ -218,6 +232,7 @@ fn nat(text: &str) -> NatRange {
         addresses: (!addresses.is_empty())
             .then(|| (ends.0.parse().unwrap(), ends.1.parse().unwrap())),
         ports: (!ports.is_empty()).then(|| range(ports, '-')),
+        ..NatRange::default()
     }
 }
 

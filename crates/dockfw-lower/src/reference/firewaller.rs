@@ -346,9 +346,9 @@ fn loopback(family: Family) -> AddressMask {
 /// Adds `-p protocol -m protocol` with the ports.
 pub(super) fn transport(rule: Rule, protocol: publish::Protocol, ports: Ports) -> Rule {
     let extension = match protocol {
-        publish::Protocol::Tcp => Match::Tcp(ports),
+        publish::Protocol::Tcp => Match::Tcp(ports.into()),
         publish::Protocol::Udp => Match::Udp(ports),
-        publish::Protocol::Sctp => Match::Sctp(ports),
+        publish::Protocol::Sctp => Match::Sctp(ports.into()),
     };
     rule.protocol(Protocol(protocol.number())).with(extension)
 }

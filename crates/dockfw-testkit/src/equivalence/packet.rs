@@ -291,9 +291,11 @@ impl From<docker::Outcome> for Outcome {
         let verdict = match of.verdict {
             docker::Verdict::Delivered => Verdict::Delivered,
             docker::Verdict::Forwarded { interface } => Verdict::Forwarded(interface),
-            docker::Verdict::Dropped { hook } => Verdict::Dropped {
-                prerouting: hook == docker::Hook::Prerouting,
-            },
+            docker::Verdict::Dropped { hook } | docker::Verdict::Rejected { hook, .. } => {
+                Verdict::Dropped {
+                    prerouting: hook == docker::Hook::Prerouting,
+                }
+            }
             docker::Verdict::NoRoute => Verdict::NoRoute,
         };
         Self {

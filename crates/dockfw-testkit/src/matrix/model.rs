@@ -216,7 +216,7 @@ impl Model for DockerModel<'_> {
             end: match outcome.verdict {
                 docker::Verdict::Delivered => End::Host,
                 docker::Verdict::Forwarded { interface } => End::Out(interface),
-                docker::Verdict::Dropped { .. } => End::Dropped,
+                docker::Verdict::Dropped { .. } | docker::Verdict::Rejected { .. } => End::Dropped,
                 docker::Verdict::NoRoute => End::NoRoute,
             },
             ends: ends(outcome.source, outcome.destination, outcome.ports),

@@ -1,0 +1,123 @@
+//! What matches on parts of a packet's headers mean.
+
+use super::{Seen, test};
+use crate::r#match::icmp::{Icmp, IcmpType};
+use crate::r#match::icmp6::Icmp6;
+use crate::r#match::multiport::{Multiport, Side};
+use crate::r#match::owner::Owner;
+use crate::r#match::rpfilter::Rpfilter;
+use crate::r#match::sctp::{Scope, Sctp};
+use crate::r#match::tcp::Tcp;
+use crate::value::Invertible;
+
+/// Source: linux v6.12, `net/netfilter/xt_tcpudp.c`, `tcp_mt`.
+pub(super) fn tcp(wanted: &Tcp, seen: &Seen<'_>) -> bool {
+    let details = &seen.packet.details;
+    let flags = wanted.flags.is_none_or(|wanted| {
+        let flags = details.tcp_flags;
+        flags.is_some_and(|flags| test(&wanted, |(mask, set)| flags & mask.bits() == set.bits()))
+    });
+    let has = |option: &u8| details.tcp_options.contains(option);
+    flags && wanted.option.is_none_or(|wanted| test(&wanted, has))
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_sctp.c`, `match_packet`.
+pub(super) fn chunks(wanted: &Sctp, seen: &Seen<'_>) -> bool {
+    let found = &seen.packet.details.chunks;
+    wanted.chunks.as_ref().is_none_or(|wanted| {
+        test(wanted, |wanted| {
+            let mut types = wanted.types.iter();
+            match wanted.scope {
+                Scope::All => types.all(|kind| found.contains(kind)),
+                Scope::Any => types.any(|kind| found.contains(kind)),
+                Scope::Only => found.iter().all(|kind| wanted.types.contains(kind)),
+            }
+        })
+    })
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_multiport.c`, `ports_match_v1`.
+pub(super) fn multiport(wanted: &Multiport, ports: Option<(u16, u16)>) -> bool {
+    let Some((source, destination)) = ports else {
+        return false;
+    };
+    test(&wanted.ports, |ranges| {
+        ranges.iter().any(|range| {
+            let has = |port| (range.first..=range.last).contains(&port);
+            match wanted.side {
+                Side::Source => has(source),
+                Side::Destination => has(destination),
+                Side::Either => has(source) || has(destination),
+            }
+        })
+    })
+}
+
+/// Source: linux v6.12, `net/ipv4/netfilter/ip_tables.c`, `icmp_type_code_match`.
+pub(super) fn icmp(wanted: Icmp, seen: &Seen<'_>) -> bool {
+    let any = wanted.kind.value().kind == Icmp::ANY;
+    icmp_type(wanted.kind.map(|kind| (kind, any)), seen)
+}
+
+/// Source: linux v6.12, `net/ipv6/netfilter/ip6_tables.c`, `icmp6_type_code_match`.
+pub(super) fn icmp6(wanted: Icmp6, seen: &Seen<'_>) -> bool {
+    icmp_type(wanted.kind.map(|kind| (kind, false)), seen)
+}
+
+fn icmp_type(wanted: Invertible<(IcmpType, bool)>, seen: &Seen<'_>) -> bool {
+    seen.packet.icmp.is_some_and(|(kind, code)| {
+        test(&wanted, |(wanted, any)| {
+            *any || (wanted.kind == kind && wanted.code.is_none_or(|wanted| wanted == code))
+        })
+    })
+}
+
+/// A packet without a socket has no owner, so it matches when no part of the rule asks for one.
+///
+/// Source: linux v6.12, `net/netfilter/xt_owner.c`, `owner_mt`.
+pub(super) fn owner(wanted: &Owner, seen: &Seen<'_>) -> bool {
+    let details = &seen.packet.details;
+    let exists = details.uid.is_some() || details.gid.is_some();
+    if !exists {
+        let refuses = |asked: bool, inverted: bool| !asked || inverted;
+        return refuses(
+            wanted.socket.is_some(),
+            wanted.socket.is_some_and(|socket| socket.is_inverted()),
+        ) && refuses(
+            wanted.uid.is_some(),
+            wanted.uid.is_some_and(|uid| uid.is_inverted()),
+        ) && refuses(
+            wanted.gid.is_some(),
+            wanted.gid.is_some_and(|gid| gid.is_inverted()),
+        );
+    }
+    let within = |wanted: Option<Invertible<(u32, u32)>>, id: Option<u32>| {
+        wanted.is_none_or(|wanted| {
+            test(&wanted, |(first, last)| {
+                id.is_some_and(|id| (*first..=*last).contains(&id))
+            })
+        })
+    };
+    wanted.socket.is_none_or(|socket| !socket.is_inverted())
+        && within(wanted.uid, details.uid)
+        && within(wanted.gid, details.gid)
+}
+
+/// Whether the route to the source leads back, loosely: through any interface.
+///
+/// Source: linux v6.12, `net/ipv4/netfilter/ipt_rpfilter.c`, `rpfilter_mt`.
+pub(super) fn rpfilter(wanted: Rpfilter, seen: &Seen<'_>) -> bool {
+    use crate::eval::host::{AddressKind, LOOPBACK};
+    if seen.input == LOOPBACK {
+        return !wanted.invert;
+    }
+    let found = match seen.host.kind(seen.source) {
+        AddressKind::Local => wanted.accept_local,
+        AddressKind::Unicast => {
+            let back = seen.host.route(seen.source, "");
+            back.is_some_and(|back| wanted.loose || back == seen.input)
+        }
+        AddressKind::Broadcast | AddressKind::Multicast | AddressKind::Anycast => false,
+    };
+    found != wanted.invert
+}

@@ -1,0 +1,65 @@
+//! The extensions by name: those that are read, and those that are known and refused.
+
+use super::{
+    Target, connmark, log, mark, masquerade, nat, nflog, notrack, redirect, reject, tcpmss,
+};
+use crate::parse::Extension;
+
+/// The extensions that are read.
+pub(crate) static EXTENSIONS: &[Extension<Target>] = &[
+    Extension::new(&["CONNMARK"], connmark::OPTIONS, connmark::parse),
+    Extension::new(&["CT"], notrack::CT_OPTIONS, notrack::parse_ct),
+    Extension::new(&["DNAT"], nat::DNAT_OPTIONS, nat::parse_dnat),
+    Extension::new(&["LOG"], log::OPTIONS, log::parse),
+    Extension::new(&["MARK"], mark::OPTIONS, mark::parse),
+    Extension::new(&["MASQUERADE"], masquerade::OPTIONS, masquerade::parse),
+    Extension::new(&["NFLOG"], nflog::OPTIONS, nflog::parse),
+    Extension::new(&["NOTRACK"], &[], notrack::parse),
+    Extension::new(&["REDIRECT"], redirect::OPTIONS, redirect::parse),
+    Extension::new(&["REJECT"], reject::OPTIONS, reject::parse),
+    Extension::new(&["SNAT"], nat::SNAT_OPTIONS, nat::parse_snat),
+    Extension::new(&["TCPMSS"], tcpmss::OPTIONS, tcpmss::parse),
+];
+
+const NO_FORM: &str = "it has no native nftables form";
+const NOT_YET: &str = "it has a native nftables form that is not written yet";
+
+/// The extensions that iptables knows and that are not read, with the reason.
+///
+/// Source: iptables 1.8.9, `extensions/libxt_*.c`, `libipt_*.c`, `libip6t_*.c`.
+pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
+    ("AUDIT", NOT_YET),
+    ("CHECKSUM", NO_FORM),
+    ("CLASSIFY", NOT_YET),
+    ("CLUSTERIP", NO_FORM),
+    ("CONNSECMARK", NOT_YET),
+    ("DNPT", NO_FORM),
+    ("DSCP", NOT_YET),
+    ("ECN", NOT_YET),
+    ("HL", NOT_YET),
+    ("HMARK", NO_FORM),
+    ("IDLETIMER", NO_FORM),
+    ("LED", NO_FORM),
+    ("NETMAP", NOT_YET),
+    ("NFQUEUE", NOT_YET),
+    ("QUEUE", NO_FORM),
+    ("RATEEST", NO_FORM),
+    ("SECMARK", NOT_YET),
+    ("SET", "an ipset cannot be shared with nftables"),
+    ("SNPT", NO_FORM),
+    ("SYNPROXY", NOT_YET),
+    ("TCPOPTSTRIP", NOT_YET),
+    ("TEE", NOT_YET),
+    ("TOS", NOT_YET),
+    ("TPROXY", NOT_YET),
+    ("TRACE", NOT_YET),
+    ("TTL", NOT_YET),
+    ("ULOG", NO_FORM),
+];
+
+/// The name itself when it is that of a target extension, known or read.
+pub(crate) fn is_extension(name: &str) -> Option<&'static str> {
+    let read = EXTENSIONS.iter().map(Extension::name);
+    let known = UNSUPPORTED.iter().map(|(name, _)| *name);
+    read.chain(known).find(|other| *other == name)
+}
