@@ -10,6 +10,7 @@ pub mod connlimit;
 pub mod connmark;
 pub mod conntrack;
 pub mod dscp;
+pub mod ecn;
 pub mod hashlimit;
 pub mod hl;
 pub mod icmp;
@@ -30,6 +31,7 @@ pub mod socket;
 pub mod state;
 pub mod statistic;
 pub mod tcp;
+pub mod tcpmss;
 pub mod tos;
 pub mod transport;
 pub mod ttl;
@@ -42,6 +44,7 @@ use connlimit::Connlimit;
 use connmark::Connmark;
 use conntrack::Conntrack;
 use dscp::Dscp;
+use ecn::Ecn;
 use hashlimit::Hashlimit;
 use hl::Hl;
 use icmp::Icmp;
@@ -62,6 +65,7 @@ use socket::Socket;
 use state::State;
 use statistic::Statistic;
 use tcp::Tcp;
+use tcpmss::Tcpmss;
 use tos::Tos;
 use transport::Ports;
 use ttl::Ttl;
@@ -81,6 +85,8 @@ pub enum Match {
     Conntrack(Conntrack),
     /// `dscp`: the differentiated services code point.
     Dscp(Dscp),
+    /// `ecn`: explicit congestion notification.
+    Ecn(Ecn),
     /// `hashlimit`: a limit for each address or port.
     Hashlimit(Hashlimit),
     /// `hl`: the IPv6 hop limit.
@@ -119,6 +125,8 @@ pub enum Match {
     Statistic(Statistic),
     /// `tcp`: ports, flags and options.
     Tcp(Tcp),
+    /// `tcpmss`: the segment size that a SYN offers.
+    Tcpmss(Tcpmss),
     /// `tos`: the type of service byte.
     Tos(Tos),
     /// `ttl`: the IPv4 time to live.
@@ -136,6 +144,7 @@ impl fmt::Display for Match {
             Self::Connmark(value) => value.fmt(f),
             Self::Conntrack(value) => value.fmt(f),
             Self::Dscp(value) => value.fmt(f),
+            Self::Ecn(value) => value.fmt(f),
             Self::Hashlimit(value) => value.fmt(f),
             Self::Hl(value) => value.fmt(f),
             Self::Icmp(value) => value.fmt(f),
@@ -155,6 +164,7 @@ impl fmt::Display for Match {
             Self::State(value) => value.fmt(f),
             Self::Statistic(value) => value.fmt(f),
             Self::Tcp(value) => value.fmt(f),
+            Self::Tcpmss(value) => value.fmt(f),
             Self::Tos(value) => value.fmt(f),
             Self::Ttl(value) => value.fmt(f),
             Self::Udp(ports) => ports.write(f, " -m udp"),
@@ -173,6 +183,7 @@ macro_rules! from_extension {
 }
 
 from_extension!(
-    Addrtype Comment Connlimit Connmark Conntrack Dscp Hashlimit Hl Icmp Icmp6 Iprange Length
-    Limit Mac Mark Multiport Owner Pkttype Recent Rpfilter Sctp Socket State Statistic Tcp Tos Ttl
+    Addrtype Comment Connlimit Connmark Conntrack Dscp Ecn Hashlimit Hl Icmp Icmp6 Iprange Length
+    Limit Mac Mark Multiport Owner Pkttype Recent Rpfilter Sctp Socket State Statistic Tcp Tcpmss Tos
+    Ttl
 );

@@ -36,7 +36,10 @@ mod args;
 mod command;
 mod error;
 mod generic;
+mod graph;
 mod lex;
+mod line;
+mod loaded;
 mod names;
 mod place;
 pub(crate) mod read;
@@ -44,9 +47,10 @@ mod rule;
 mod scan;
 mod script;
 
-pub use apply::{Assume, Loaded, load};
+pub use apply::load;
 pub use command::{Command, Counters};
 pub use error::{ErrorKind, ParseError, Span};
+pub use loaded::{Assume, Loaded};
 pub use script::{Located, Script};
 
 pub(crate) use args::{Args, Extension, Opt};

@@ -3,7 +3,10 @@
 //! A new extension is a file with its type, its `Display` (the save text with a blank in front:
 //! ` -j NAME --option value`), a variant here, and an arm in `Display` below.
 
+pub mod classify;
 pub mod connmark;
+pub mod ct;
+pub mod dscp;
 pub mod log;
 pub mod mark;
 pub mod masquerade;
@@ -14,11 +17,17 @@ pub mod redirect;
 mod registry;
 pub mod reject;
 pub mod tcpmss;
+pub mod tee;
+pub mod tos;
+pub mod ttl;
 
 use std::fmt;
 
 use crate::name::ChainName;
+use classify::Classify;
 use connmark::Connmark;
+use ct::Zone;
+use dscp::SetDscp;
 use log::Log;
 use mark::SetMark;
 use masquerade::Masquerade;
@@ -29,6 +38,9 @@ use redirect::Redirect;
 pub(crate) use registry::{EXTENSIONS, UNSUPPORTED, is_extension};
 use reject::Reject;
 use tcpmss::Tcpmss;
+use tee::Tee;
+use tos::SetTos;
+use ttl::SetTtl;
 
 /// What happens to a packet that a rule matches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +77,20 @@ pub enum Target {
     Notrack(Notrack),
     /// `-j TCPMSS`.
     Tcpmss(Tcpmss),
+    /// `-j CT --zone`.
+    Zone(Zone),
+    /// `-j CLASSIFY`.
+    Classify(Classify),
+    /// `-j DSCP`.
+    Dscp(SetDscp),
+    /// `-j TOS`.
+    Tos(SetTos),
+    /// `-j TTL`.
+    Ttl(SetTtl),
+    /// `-j HL`.
+    Hl(SetTtl),
+    /// `-j TEE`.
+    Tee(Tee),
 }
 
 impl fmt::Display for Target {
@@ -101,6 +127,13 @@ impl fmt::Display for Target {
             Self::Connmark(value) => value.fmt(f),
             Self::Notrack(value) => value.fmt(f),
             Self::Tcpmss(value) => value.fmt(f),
+            Self::Zone(value) => value.fmt(f),
+            Self::Classify(value) => value.fmt(f),
+            Self::Dscp(value) => value.fmt(f),
+            Self::Tos(value) => value.fmt(f),
+            Self::Ttl(value) => value.write(f, "TTL", "ttl"),
+            Self::Hl(value) => value.write(f, "HL", "hl"),
+            Self::Tee(value) => value.fmt(f),
         }
     }
 }

@@ -58,6 +58,7 @@
 //! ```
 
 mod chain;
+pub mod facts;
 mod header;
 mod hooks;
 mod host;

@@ -42,8 +42,9 @@ pub(crate) mod value;
 
 use std::fmt;
 
+use crate::expr::Key;
 use crate::name::Comment;
-use crate::table::{Ruleset, Table};
+use crate::table::{Family, Ruleset, Table};
 
 pub use statement::TAUTOLOGY;
 
@@ -88,6 +89,13 @@ pub fn nft_with(ruleset: &Ruleset, options: Options) -> String {
         }
         print_table(&mut out, table);
     }
+    out
+}
+
+/// What a rule would show of a key: `ip saddr . th dport`.
+pub fn key(key: &Key) -> String {
+    let mut out = String::new();
+    expr::key(&mut out, key, context::Context::new(Family::Inet));
     out
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Seen<'a> {
     pub(super) limits: bool,
     pub(super) mark: u32,
     pub(super) connection_mark: u32,
+    pub(super) tos: Option<u8>,
+    pub(super) ttl: Option<u8>,
     /// The tuples of the connection; `None` while there is no entry.
     pub(super) original: Option<Tuple>,
     pub(super) reply: Option<Tuple>,
@@ -121,16 +123,20 @@ fn extension(extension: &Match, rule: Option<Invertible<Protocol>>, seen: &Seen<
             (u32::from(*first)..=u32::from(*last)).contains(&seen.packet.length)
         }),
         Match::Ttl(Ttl(value)) | Match::Hl(Hl(value)) => {
-            let ttl = seen.packet.details.ttl;
-            ttl.is_some_and(|ttl| value.holds(ttl))
+            seen.ttl.is_some_and(|ttl| value.holds(ttl))
         }
-        Match::Dscp(value) => {
-            let tos = seen.packet.details.tos;
-            tos.is_some_and(|tos| test(&value.point, |point| tos >> 2 == *point))
-        }
-        Match::Tos(value) => {
-            let tos = seen.packet.details.tos;
-            tos.is_some_and(|tos| test(&value.value, |(value, mask)| tos & mask == *value))
+        Match::Dscp(value) => seen
+            .tos
+            .is_some_and(|tos| test(&value.point, |point| tos >> 2 == *point)),
+        Match::Tos(value) => seen
+            .tos
+            .is_some_and(|tos| test(&value.value, |(value, mask)| tos & mask == *value)),
+        Match::Ecn(value) => header::ecn(*value, seen),
+        Match::Tcpmss(value) => {
+            let size = seen.packet.details.max_segment;
+            test(&value.bytes, |(first, last)| {
+                size.is_some_and(|size| (*first..=*last).contains(&size))
+            })
         }
         Match::Mac(value) => {
             let mac = seen.packet.details.mac;

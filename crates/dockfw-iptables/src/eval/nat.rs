@@ -88,7 +88,14 @@ pub(super) fn choose(
         | Target::Mark(_)
         | Target::Connmark(_)
         | Target::Notrack(_)
-        | Target::Tcpmss(_) => Choice::Keep,
+        | Target::Tcpmss(_)
+        | Target::Zone(_)
+        | Target::Classify(_)
+        | Target::Dscp(_)
+        | Target::Tos(_)
+        | Target::Ttl(_)
+        | Target::Hl(_)
+        | Target::Tee(_) => Choice::Keep,
     }
 }
 

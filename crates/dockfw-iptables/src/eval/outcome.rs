@@ -122,7 +122,7 @@ impl fmt::Display for Step {
 /// What a matching rule did with the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// It only counted.
+    /// It only counted, or changed what the outcome does not show.
     Continue,
     /// It led to a chain and will be returned to.
     Jump,

@@ -44,6 +44,8 @@ pub struct Details {
     pub tcp_flags: Option<u8>,
     /// The kinds of the TCP options, in order.
     pub tcp_options: Vec<u8>,
+    /// The segment size that a TCP SYN offers, in bytes.
+    pub max_segment: Option<u16>,
     /// The types of the SCTP chunks, in order.
     pub chunks: Vec<u8>,
     /// The IPv4 time to live or the IPv6 hop limit.

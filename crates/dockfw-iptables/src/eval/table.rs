@@ -57,6 +57,8 @@ enum Action<'p> {
     Mark(SetMark),
     Connmark(Connmark),
     Untrack,
+    /// A target that changes the IP header.
+    Rewrite(&'p Target),
 }
 
 /// How a table was left.
@@ -172,6 +174,7 @@ impl<'p> Table<'p> {
                 | Action::Log
                 | Action::Mark(_)
                 | Action::Connmark(_)
+                | Action::Rewrite(_)
                 | Action::Untrack => at.next = index + 1,
                 Action::Reject(answer) => return End::Reject(answer),
                 Action::Accept => return End::Accept,
@@ -226,8 +229,13 @@ impl Frame {
 fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> Action<'p> {
     let place = |name: &str| places.get(name).copied();
     match &rule.target {
-        // The size of segments is not modelled.
-        None | Some(Target::Tcpmss(_)) => Action::Continue,
+        // The size of segments, zones, classes and copies are not modelled.
+        None | Some(Target::Tcpmss(_) | Target::Zone(_) | Target::Classify(_) | Target::Tee(_)) => {
+            Action::Continue
+        }
+        Some(target @ (Target::Dscp(_) | Target::Tos(_) | Target::Ttl(_) | Target::Hl(_))) => {
+            Action::Rewrite(target)
+        }
         Some(Target::Accept) => Action::Accept,
         Some(Target::Drop) => Action::Drop,
         Some(Target::Return) => Action::Return,
@@ -275,6 +283,7 @@ fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
         | Action::Mark(_)
         | Action::Connmark(_)
         | Action::Untrack
+        | Action::Rewrite(_)
         | Action::Translate(_) => true,
     };
     if allowed { action } else { Action::Continue }
@@ -305,6 +314,7 @@ fn change(action: Action<'_>, seen: &mut Seen<'_>) {
         }) if entry => {
             seen.mark = (seen.mark & !packet_mask) ^ (seen.connection_mark & connection_mask);
         }
+        Action::Rewrite(target) => rewrite(target, seen),
         Action::Untrack if !entry => seen.state = State::Untracked,
         Action::Untrack
         | Action::Connmark(_)
@@ -320,10 +330,23 @@ fn change(action: Action<'_>, seen: &mut Seen<'_>) {
     }
 }
 
+/// Source: linux v6.12, `net/netfilter/xt_DSCP.c`, `xt_HL.c`.
+fn rewrite(target: &Target, seen: &mut Seen<'_>) {
+    if let Target::Dscp(to) = target {
+        seen.tos = seen.tos.map(|tos| (tos & 3) | (to.0 << 2));
+    }
+    if let Target::Tos(to) = target {
+        seen.tos = seen.tos.map(|tos| to.apply(tos));
+    }
+    if let Target::Ttl(to) | Target::Hl(to) = target {
+        seen.ttl = seen.ttl.map(|ttl| to.apply(ttl));
+    }
+}
+
 /// A translation says later what it did; until then it accepted.
 fn effect(action: Action<'_>, seen: &Seen<'_>) -> Effect {
     match action {
-        Action::Continue => Effect::Continue,
+        Action::Continue | Action::Rewrite(_) => Effect::Continue,
         Action::Log => Effect::Log,
         Action::Mark(_) | Action::Connmark(_) => Effect::Mark {
             packet: seen.mark,

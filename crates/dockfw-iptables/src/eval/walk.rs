@@ -28,6 +28,10 @@ pub(super) struct Walk<'a> {
     untracked: bool,
     mark: u32,
     connection_mark: u32,
+    /// The type of service or traffic class now.
+    tos: Option<u8>,
+    /// The time to live or hop limit now.
+    ttl: Option<u8>,
     status: Status,
     /// A new connection's source has been decided on.
     source_bound: bool,
@@ -65,6 +69,8 @@ impl<'a> Walk<'a> {
             untracked: false,
             mark: packet.mark,
             connection_mark: packet.ct.mark,
+            tos: packet.details.tos,
+            ttl: packet.details.ttl,
             status,
             source_bound: false,
             destination_bound: false,
@@ -231,6 +237,7 @@ impl<'a> Walk<'a> {
                 let end = table.walk(hook, &mut seen, &mut self.trail);
                 self.mark = seen.mark;
                 self.connection_mark = seen.connection_mark;
+                (self.tos, self.ttl) = (seen.tos, seen.ttl);
                 self.untracked |= seen.state != before;
                 end
             }
@@ -278,6 +285,8 @@ impl<'a> Walk<'a> {
             limits: self.evaluator.limits,
             mark: self.mark,
             connection_mark: self.connection_mark,
+            tos: self.tos,
+            ttl: self.ttl,
             original,
             reply,
             input: between.input,

@@ -51,7 +51,8 @@ impl fmt::Display for Icmp {
 
 /// The names with type and code.
 ///
-/// Source: IANA, "ICMP Parameters"; iptables 1.8.9, `extensions/libxt_icmp.h`.
+/// The same names in the same order as `iptables -p icmp -h` of 1.8.9 lists them; the numbers are
+/// those of IANA, "ICMP Parameters".
 const NAMES: &[(IcmpType, &str)] = &[
     (of(Icmp::ANY), "any"),
     (of(0), "echo-reply"),

@@ -24,7 +24,8 @@ impl fmt::Display for Icmp6 {
     }
 }
 
-/// Source: IANA, "ICMPv6 Parameters"; iptables 1.8.9, `extensions/libxt_icmp.h`.
+/// The names that `ip6tables -p icmpv6 -h` of 1.8.9 lists; the numbers are those of IANA, "ICMPv6
+/// Parameters".
 const NAMES: &[(IcmpType, &str)] = &[
     (of(1), "destination-unreachable"),
     (with(1, 0), "no-route"),

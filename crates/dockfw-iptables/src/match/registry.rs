@@ -1,9 +1,9 @@
 //! The extensions by name: those that are read, and those that are known and refused.
 
 use super::{
-    Match, addrtype, comment, connlimit, connmark, conntrack, dscp, hashlimit, hl, icmp, icmp6,
-    iprange, length, limit, mac, mark, multiport, owner, pkttype, recent, rpfilter, sctp, socket,
-    state, statistic, tcp, tos, transport, ttl,
+    Match, addrtype, comment, connlimit, connmark, conntrack, dscp, ecn, hashlimit, hl, icmp,
+    icmp6, iprange, length, limit, mac, mark, multiport, owner, pkttype, recent, rpfilter, sctp,
+    socket, state, statistic, tcp, tcpmss, tos, transport, ttl,
 };
 use crate::parse::Extension;
 use crate::program::Family;
@@ -17,6 +17,7 @@ pub(crate) static EXTENSIONS: &[Extension<Match>] = &[
     Extension::new(&["connmark"], connmark::OPTIONS, connmark::parse),
     Extension::new(&["conntrack"], conntrack::OPTIONS, conntrack::parse),
     Extension::new(&["dscp"], dscp::OPTIONS, dscp::parse),
+    Extension::new(&["ecn"], ecn::OPTIONS, ecn::parse),
     Extension::new(&["hashlimit"], hashlimit::OPTIONS, hashlimit::parse),
     Extension::new(&["hl"], hl::OPTIONS, hl::parse).only(Family::Ipv6),
     Extension::new(&["icmp"], icmp::OPTIONS, icmp::parse).only(Family::Ipv4),
@@ -41,6 +42,7 @@ pub(crate) static EXTENSIONS: &[Extension<Match>] = &[
     Extension::new(&["state"], state::OPTIONS, state::parse),
     Extension::new(&["statistic"], statistic::OPTIONS, statistic::parse),
     Extension::new(&["tcp"], tcp::OPTIONS, tcp::parse),
+    Extension::new(&["tcpmss"], tcpmss::OPTIONS, tcpmss::parse),
     Extension::new(&["tos"], tos::OPTIONS, tos::parse),
     Extension::new(&["ttl"], ttl::OPTIONS, ttl::parse).only(Family::Ipv4),
     Extension::new(
@@ -67,7 +69,6 @@ pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("dccp", NOT_YET),
     ("devgroup", NOT_YET),
     ("dst", NOT_YET),
-    ("ecn", NOT_YET),
     ("esp", NOT_YET),
     ("eui64", NO_FORM),
     ("frag", NOT_YET),
@@ -91,7 +92,6 @@ pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("set", "an ipset cannot be shared with nftables"),
     ("srh", NO_FORM),
     ("string", NO_FORM),
-    ("tcpmss", NOT_YET),
     ("time", NOT_YET),
     ("u32", NO_FORM),
     ("unclean", NO_FORM),

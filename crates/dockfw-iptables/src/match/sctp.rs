@@ -53,7 +53,8 @@ const SCOPES: [(Scope, &str); 3] = [
     (Scope::Only, "only"),
 ];
 
-/// Source: IANA, "SCTP Parameters", chunk types; iptables 1.8.9, `extensions/libxt_sctp.c`.
+/// The names that `iptables -p sctp -h` of 1.8.9 lists, and four that it does not know: `I_DATA`,
+/// `RE_CONFIG`, `PAD` and `I_FORWARD_TSN`. The numbers are those of IANA, "SCTP Parameters".
 const TYPES: [(u8, &str); 22] = [
     (0, "DATA"),
     (1, "INIT"),

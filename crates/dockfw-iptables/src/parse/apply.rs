@@ -1,66 +1,15 @@
 //! Commands carried out one after another, as iptables(8) would, on tables that begin empty.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use super::command::Command;
 use super::error::{ErrorKind, ParseError, Span, nearest};
-use super::place;
+use super::graph;
+use super::loaded::{Assume, Loaded, Origins};
 use super::rule::nearest_target;
 use super::script::{Located, Script};
-use crate::eval::Hook;
-use crate::name::{ChainName, NameError};
+use crate::name::ChainName;
 use crate::program::{Family, Program, Table, TableName};
 use crate::rule::Rule;
 use crate::target::Target;
-
-/// Chains that are there although no line makes them.
-///
-/// Such a chain appears, empty, in the table that first names it.
-#[derive(Debug, Clone, Default)]
-pub struct Assume {
-    chains: BTreeSet<ChainName>,
-}
-
-impl Assume {
-    /// Adds a chain.
-    ///
-    /// # Errors
-    ///
-    /// [`NameError`] when that is no name for a chain.
-    pub fn chain(mut self, name: &str) -> Result<Self, NameError> {
-        self.chains.insert(ChainName::new(name)?);
-        Ok(self)
-    }
-}
-
-/// A program, and where in the text each of its rules comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// The tables after the last line.
-    pub program: Program,
-    origins: Origins,
-}
-
-impl Loaded {
-    /// The line of a rule; the first rule of a chain is 0.
-    pub fn origin(&self, table: TableName, chain: &str, rule: usize) -> Option<Span> {
-        self.origins.of(table, chain)?.get(rule).copied()
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Origins(BTreeMap<TableName, BTreeMap<ChainName, VecDeque<Span>>>);
-
-impl Origins {
-    fn of(&self, table: TableName, chain: &str) -> Option<&VecDeque<Span>> {
-        self.0.get(&table)?.get(chain)
-    }
-
-    fn of_mut(&mut self, table: TableName, chain: &ChainName) -> &mut VecDeque<Span> {
-        let chains = self.0.entry(table).or_default();
-        chains.entry(chain.clone()).or_default()
-    }
-}
 
 /// Reads a text and carries it out.
 ///
@@ -106,7 +55,7 @@ impl Script {
                 run.errors.push(error);
             }
         }
-        run.check();
+        run.errors.extend(graph::check(&run.loaded));
         if run.errors.is_empty() {
             Ok(run.loaded)
         } else {
@@ -386,82 +335,6 @@ impl Run<'_> {
         *self.loaded.origins.of_mut(table, to) = origins;
         Ok(())
     }
-
-    /// What the kernel checks when it gets the tables: loops, and rules in places where their
-    /// matches and targets cannot work.
-    fn check(&mut self) {
-        let mut errors = Vec::new();
-        for table in self.loaded.program.tables() {
-            let hooks = reached(table);
-            for chain in table.chains() {
-                let none = BTreeSet::new();
-                let hooks = hooks.get(chain.name()).unwrap_or(&none);
-                for (index, rule) in chain.rules().enumerate() {
-                    let at = self
-                        .loaded
-                        .origin(table.name(), chain.name().as_str(), index);
-                    let at = at.unwrap_or_default();
-                    errors.extend(place::check(rule, table.name(), hooks, at));
-                    if let Some(Target::Jump(to) | Target::Goto(to)) = &rule.target
-                        && leads(table, to, chain.name())
-                    {
-                        errors.push(ParseError::new(
-                            at,
-                            ErrorKind::Chain,
-                            format!("{to} leads back to {}", chain.name()),
-                            "take one of the jumps out: chains cannot go round in a circle",
-                        ));
-                    }
-                }
-            }
-        }
-        self.errors.extend(errors);
-    }
-}
-
-fn targets<'t>(table: &'t Table, chain: &str) -> impl Iterator<Item = &'t ChainName> {
-    let chain = table.chain(chain).into_iter();
-    chain
-        .flat_map(crate::chain::Chain::rules)
-        .filter_map(|rule| match &rule.target {
-            Some(Target::Jump(to) | Target::Goto(to)) => Some(to),
-            _ => None,
-        })
-}
-
-/// The chains that can be reached from one, itself included.
-fn closure<'t>(table: &'t Table, from: &'t ChainName) -> BTreeSet<&'t ChainName> {
-    let mut seen = BTreeSet::from([from]);
-    let mut open = vec![from];
-    while let Some(chain) = open.pop() {
-        for to in targets(table, chain.as_str()) {
-            if seen.insert(to) {
-                open.push(to);
-            }
-        }
-    }
-    seen
-}
-
-fn leads(table: &Table, from: &ChainName, to: &ChainName) -> bool {
-    table
-        .chain(to.as_str())
-        .is_some_and(|to| to.policy().is_none())
-        && closure(table, from).contains(to)
-}
-
-/// The hooks from which each chain is reached.
-fn reached(table: &Table) -> BTreeMap<ChainName, BTreeSet<Hook>> {
-    let mut reached: BTreeMap<ChainName, BTreeSet<Hook>> = BTreeMap::new();
-    for hook in Hook::ALL {
-        let Some(entry) = table.chain(hook.as_str()) else {
-            continue;
-        };
-        for chain in closure(table, entry.name()) {
-            reached.entry(chain.clone()).or_default().insert(hook);
-        }
-    }
-    reached
 }
 
 fn no_position(span: Span, chain: &ChainName, position: usize, length: usize) -> ParseError {

@@ -1,9 +1,8 @@
 //! The names of protocols and services, without asking the host for its files.
 
-/// Protocols by number, as iptables-save writes them on a host with the usual `/etc/protocols`.
-///
-/// Source: IANA, "Protocol Numbers"; iptables 1.8.9, `libxtables/xtables.c`,
-/// `xtables_chain_protos`.
+/// Protocols by number, as iptables-save writes them on Debian 12: the first name of each in
+/// `/etc/protocols` of netbase 6.4, whose `mptcp`, 262, is no protocol of a packet. Another host
+/// can have other names; `tests/programs.rs` asks the real iptables.
 pub(crate) const PROTOCOLS: &[(u8, &str)] = &[
     (1, "icmp"),
     (2, "igmp"),
@@ -61,7 +60,7 @@ pub(crate) const PROTOCOLS: &[(u8, &str)] = &[
     (143, "ethernet"),
 ];
 
-/// Other names that iptables reads.
+/// Other names that iptables reads: `all` and those that it knows without `/etc/protocols`.
 const PROTOCOL_ALIASES: &[(u8, &str)] = &[
     (0, "all"),
     (0, "ip"),
@@ -70,9 +69,9 @@ const PROTOCOL_ALIASES: &[(u8, &str)] = &[
     (135, "mh"),
 ];
 
-/// The services one meets in rules.
-///
-/// Source: IANA, "Service Name and Transport Protocol Port Number Registry".
+/// The services one meets in rules: a choice of ours, not the whole `/etc/services` that iptables
+/// reads. Names and ports are those of netbase 6.4 (Debian 12), and `nameserver`, which it does not
+/// have any more.
 const SERVICES: &[(u16, &str)] = &[
     (1, "tcpmux"),
     (7, "echo"),

@@ -16,6 +16,7 @@ use crate::r#match::addrtype::LimitInterface;
 use crate::program::TableName;
 use crate::rule::Rule;
 use crate::target::Target;
+use crate::target::tcpmss::Tcpmss;
 
 /// Where something works.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +123,7 @@ fn of_match(one: &Match) -> Place {
         | Match::Connmark(_)
         | Match::Conntrack(_)
         | Match::Dscp(_)
+        | Match::Ecn(_)
         | Match::Hashlimit(_)
         | Match::Hl(_)
         | Match::Icmp(_)
@@ -137,6 +139,7 @@ fn of_match(one: &Match) -> Place {
         | Match::State(_)
         | Match::Statistic(_)
         | Match::Tcp(_)
+        | Match::Tcpmss(_)
         | Match::Tos(_)
         | Match::Ttl(_)
         | Match::Udp(_) => ANYWHERE,
@@ -162,11 +165,15 @@ fn of_target(target: &Target) -> Place {
             tables: &[TableName::Filter],
             hooks: &[Hook::Input, Hook::Forward, Hook::Output],
         },
-        Target::Notrack(_) => Place {
+        Target::Notrack(_) | Target::Zone(_) => Place {
             tables: &[TableName::Raw],
             hooks: &[],
         },
-        Target::Tcpmss(crate::target::tcpmss::Tcpmss::Clamp) => LEAVING,
+        Target::Dscp(_) | Target::Tos(_) | Target::Ttl(_) | Target::Hl(_) => Place {
+            tables: &[TableName::Mangle],
+            hooks: &[],
+        },
+        Target::Classify(_) | Target::Tcpmss(Tcpmss::Clamp) => LEAVING,
         Target::Accept
         | Target::Drop
         | Target::Return
@@ -176,6 +183,7 @@ fn of_target(target: &Target) -> Place {
         | Target::Nflog(_)
         | Target::Mark(_)
         | Target::Connmark(_)
+        | Target::Tee(_)
         | Target::Tcpmss(_) => ANYWHERE,
     }
 }

@@ -1,8 +1,9 @@
 //! A whole text: the lines of iptables-save, of shell scripts, and of files with only rules.
 
-use super::command::{self, Command, Context, Counters};
+use super::command::{self, Command, Counters};
 use super::error::{ErrorKind, ParseError, Span};
 use super::lex::{self, Line, Word};
+use super::line::{self, Context};
 use super::read;
 use crate::chain::Policy;
 use crate::name::ChainName;
@@ -228,7 +229,7 @@ impl Reader {
             section: self.section.map(|(table, _)| table),
             program,
         };
-        let read = command::read(words, span, counters, context, &mut self.errors);
+        let read = line::read(words, span, counters, context, &mut self.errors);
         if let Some((table, command)) = read {
             self.push(span, table, command);
         }

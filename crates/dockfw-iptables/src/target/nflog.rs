@@ -18,7 +18,7 @@ pub struct Nflog {
     pub group: u16,
     /// `--nflog-size`: how many bytes of the packet are shown; `None` for all.
     pub size: Option<u32>,
-    /// `--nflog-threshold`: how many packets are collected; 0 for the default of 1.
+    /// `--nflog-threshold`: how many packets are collected; 0 leaves it to the group.
     pub threshold: u16,
 }
 

@@ -1,15 +1,20 @@
 //! The extensions by name: those that are read, and those that are known and refused.
 
 use super::{
-    Target, connmark, log, mark, masquerade, nat, nflog, notrack, redirect, reject, tcpmss,
+    Target, classify, connmark, ct, dscp, log, mark, masquerade, nat, nflog, notrack, redirect,
+    reject, tcpmss, tee, tos, ttl,
 };
 use crate::parse::Extension;
+use crate::program::Family;
 
 /// The extensions that are read.
 pub(crate) static EXTENSIONS: &[Extension<Target>] = &[
+    Extension::new(&["CLASSIFY"], classify::OPTIONS, classify::parse),
     Extension::new(&["CONNMARK"], connmark::OPTIONS, connmark::parse),
-    Extension::new(&["CT"], notrack::CT_OPTIONS, notrack::parse_ct),
+    Extension::new(&["CT"], ct::OPTIONS, ct::parse),
     Extension::new(&["DNAT"], nat::DNAT_OPTIONS, nat::parse_dnat),
+    Extension::new(&["DSCP"], dscp::OPTIONS, dscp::parse),
+    Extension::new(&["HL"], ttl::HL_OPTIONS, ttl::parse_hl).only(Family::Ipv6),
     Extension::new(&["LOG"], log::OPTIONS, log::parse),
     Extension::new(&["MARK"], mark::OPTIONS, mark::parse),
     Extension::new(&["MASQUERADE"], masquerade::OPTIONS, masquerade::parse),
@@ -19,6 +24,9 @@ pub(crate) static EXTENSIONS: &[Extension<Target>] = &[
     Extension::new(&["REJECT"], reject::OPTIONS, reject::parse),
     Extension::new(&["SNAT"], nat::SNAT_OPTIONS, nat::parse_snat),
     Extension::new(&["TCPMSS"], tcpmss::OPTIONS, tcpmss::parse),
+    Extension::new(&["TEE"], tee::OPTIONS, tee::parse),
+    Extension::new(&["TOS"], tos::OPTIONS, tos::parse),
+    Extension::new(&["TTL"], ttl::TTL_OPTIONS, ttl::parse_ttl).only(Family::Ipv4),
 ];
 
 const NO_FORM: &str = "it has no native nftables form";
@@ -30,13 +38,10 @@ const NOT_YET: &str = "it has a native nftables form that is not written yet";
 pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("AUDIT", NOT_YET),
     ("CHECKSUM", NO_FORM),
-    ("CLASSIFY", NOT_YET),
     ("CLUSTERIP", NO_FORM),
     ("CONNSECMARK", NOT_YET),
     ("DNPT", NO_FORM),
-    ("DSCP", NOT_YET),
     ("ECN", NOT_YET),
-    ("HL", NOT_YET),
     ("HMARK", NO_FORM),
     ("IDLETIMER", NO_FORM),
     ("LED", NO_FORM),
@@ -49,11 +54,8 @@ pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("SNPT", NO_FORM),
     ("SYNPROXY", NOT_YET),
     ("TCPOPTSTRIP", NOT_YET),
-    ("TEE", NOT_YET),
-    ("TOS", NOT_YET),
     ("TPROXY", NOT_YET),
     ("TRACE", NOT_YET),
-    ("TTL", NOT_YET),
     ("ULOG", NO_FORM),
 ];
 

@@ -12,45 +12,12 @@ use crate::value::{DataType, Value};
 
 impl<'e> Walk<'e> {
     /// Whether a match holds; `None` when its key does not load, negated or not.
-    ///
-    /// Source: `net/netfilter/nft_cmp.c`, `nft_bitwise.c`, `nft_range.c`, `nft_lookup.c` (v6.12).
     pub(super) fn test(&mut self, index: &Index<'e>, test: &Match) -> Option<bool> {
         let value = self.load_key(&test.key)?;
-        Some(match &test.test {
-            Test::Compare {
-                mask,
-                operator,
-                value: constant,
-            } => {
-                let ordering = match (operator, test.key.0.as_slice()) {
-                    (Operator::Equal | Operator::NotEqual, _) | (_, [] | [_, _, ..]) => {
-                        compare(&value, mask.as_ref(), constant)
-                    }
-                    (_, [one]) => order(one.data_type(), &value, constant),
-                };
-                holds(*operator, ordering)
-            }
-            Test::Range { negated, low, high } => {
-                let data_type = test.key.0.first()?.data_type();
-                let inside =
-                    order(data_type, low, &value).is_le() && order(data_type, &value, high).is_le();
-                inside != *negated
-            }
-            Test::OneOf { negated, elements } => {
-                self.cost.lookups += 1;
-                let interval = elements.iter().any(|element| element.key_end.is_some());
-                let found = search(&test.key.data_types(), interval, elements, &value);
-                found.is_some() != *negated
-            }
-            Test::Prefix { negated, prefix } => {
-                value.as_bytes().starts_with(prefix.as_bytes()) != *negated
-            }
-            Test::Set { negated, set } => {
-                self.cost.lookups += 1;
-                let found = index.set(set).and_then(|set| find(set, &value));
-                found.is_some() != *negated
-            }
-        })
+        if matches!(test.test, Test::Set { .. } | Test::OneOf { .. }) {
+            self.cost.lookups += 1;
+        }
+        satisfied(test, &value, |set| index.set(set))
     }
 
     /// What a map has for a key; `None` too when the key does not load.
@@ -65,6 +32,49 @@ impl<'e> Walk<'e> {
         let element = find(index.set(map)?, &value)?;
         Some(&element.data)
     }
+}
+
+/// Whether the value of a key passes a test. A set that is not there is empty.
+///
+/// Source: `net/netfilter/nft_cmp.c`, `nft_bitwise.c`, `nft_range.c`, `nft_lookup.c` (v6.12).
+pub(super) fn satisfied<'r>(
+    test: &Match,
+    value: &Value,
+    sets: impl Fn(&SetName) -> Option<&'r Set>,
+) -> Option<bool> {
+    Some(match &test.test {
+        Test::Compare {
+            mask,
+            operator,
+            value: constant,
+        } => {
+            let ordering = match (operator, test.key.0.as_slice()) {
+                (Operator::Equal | Operator::NotEqual, _) | (_, [] | [_, _, ..]) => {
+                    compare(value, mask.as_ref(), constant)
+                }
+                (_, [one]) => order(one.data_type(), value, constant),
+            };
+            holds(*operator, ordering)
+        }
+        Test::Range { negated, low, high } => {
+            let data_type = test.key.0.first()?.data_type();
+            let inside =
+                order(data_type, low, value).is_le() && order(data_type, value, high).is_le();
+            inside != *negated
+        }
+        Test::OneOf { negated, elements } => {
+            let interval = elements.iter().any(|element| element.key_end.is_some());
+            let found = search(&test.key.data_types(), interval, elements, value);
+            found.is_some() != *negated
+        }
+        Test::Prefix { negated, prefix } => {
+            value.as_bytes().starts_with(prefix.as_bytes()) != *negated
+        }
+        Test::Set { negated, set } => {
+            let found = sets(set).and_then(|set| find(set, value));
+            found.is_some() != *negated
+        }
+    })
 }
 
 /// Whether a set has a key.
@@ -108,7 +118,7 @@ const fn holds(operator: Operator, ordering: Ordering) -> bool {
 
 /// The element that has a key. Elements are ordered by key and have none in common, which the
 /// verifier has checked.
-fn find<'r>(set: &'r Set, key: &Value) -> Option<&'r Element> {
+pub(super) fn find<'r>(set: &'r Set, key: &Value) -> Option<&'r Element> {
     search(&set.key, set.interval, &set.elements, key)
 }
 

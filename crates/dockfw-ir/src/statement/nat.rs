@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use crate::expr::Key;
 use crate::name::SetName;
+use crate::value::{DataType, Value};
 
 /// Rewrites one end of a flow. Only in chains of type `nat`.
 ///
@@ -93,6 +94,34 @@ impl NatTarget {
             Self::Ipv6 { .. } | Self::Prefix(IpNet::V6(_)) => Some(NatFamily::Ipv6),
             Self::Map { family, .. } => Some(*family),
             Self::Ports(..) => None,
+        }
+    }
+
+    /// What a map would give in place of one address, or one address and port: the datum and its
+    /// types. `None` for everything else.
+    pub fn datum(&self) -> Option<(Value, Vec<DataType>)> {
+        let (address, data_type, ports) = match *self {
+            Self::Ipv4 {
+                addresses: (first, last),
+                ports,
+            } if first == last => (Value::new().and_ipv4(first), DataType::Ipv4Addr, ports),
+            Self::Ipv6 {
+                addresses: (first, last),
+                ports,
+            } if first == last => (Value::new().and_ipv6(first), DataType::Ipv6Addr, ports),
+            Self::Ipv4 { .. }
+            | Self::Ipv6 { .. }
+            | Self::Prefix(_)
+            | Self::Ports(..)
+            | Self::Map { .. } => return None,
+        };
+        match ports {
+            None => Some((address, vec![data_type])),
+            Some((first, last)) if first == last => Some((
+                address.and_port(first),
+                vec![data_type, DataType::InetService],
+            )),
+            Some(_) => None,
         }
     }
 }

@@ -19,11 +19,14 @@ const OUTGOING: &[Hook] = &[Hook::Forward, Hook::Output, Hook::Postrouting];
 
 pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check, String)) {
     let everywhere = |hooks: &[Hook]| bases.iter().all(|base| among(*base, hooks));
+    // A chain may be shared by hooks: where there is no interface, its name is empty.
+    let somewhere =
+        |hooks: &[Hook]| bases.is_empty() || bases.iter().any(|base| among(*base, hooks));
     match expr {
         Expr::Meta(meta) => {
             let known = match meta {
-                Meta::Iifname => bases.iter().all(|base| base.hook != Hook::Output),
-                Meta::Oifname => everywhere(OUTGOING),
+                Meta::Iifname => somewhere(&[&[Hook::Postrouting], INCOMING].concat()),
+                Meta::Oifname => somewhere(OUTGOING),
                 Meta::Skuid | Meta::Skgid => everywhere(&[Hook::Output, Hook::Postrouting]),
                 Meta::Cgroup => everywhere(&[Hook::Input, Hook::Output, Hook::Postrouting]),
                 Meta::Length
@@ -36,12 +39,12 @@ pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check,
                 | Meta::Time => true,
             };
             if !known {
-                let message = format!("{meta:?} is not known at a hook that leads here");
+                let message = format!("{meta:?} is not known at the hooks that lead here");
                 add(Check::MetaHook, message);
             }
         }
         Expr::Payload(Payload::EtherSaddr) => {
-            if !everywhere(INCOMING) {
+            if !somewhere(INCOMING) {
                 let message = "the Ethernet source is known where packets come in only";
                 add(Check::MetaHook, message.to_owned());
             }

@@ -1,6 +1,7 @@
 //! What matches on parts of a packet's headers mean.
 
 use super::{Seen, test};
+use crate::r#match::ecn::Ecn;
 use crate::r#match::icmp::{Icmp, IcmpType};
 use crate::r#match::icmp6::Icmp6;
 use crate::r#match::multiport::{Multiport, Side};
@@ -19,6 +20,22 @@ pub(super) fn tcp(wanted: &Tcp, seen: &Seen<'_>) -> bool {
     });
     let has = |option: &u8| details.tcp_options.contains(option);
     flags && wanted.option.is_none_or(|wanted| test(&wanted, has))
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_ecn.c`.
+pub(super) fn ecn(wanted: Ecn, seen: &Seen<'_>) -> bool {
+    const ECE: u8 = 0x40;
+    const CWR: u8 = 0x80;
+    let flags = seen.packet.details.tcp_flags;
+    let flag = |wanted: Option<Invertible<()>>, bit: u8| {
+        wanted.is_none_or(|wanted| flags.is_some_and(|flags| test(&wanted, |()| flags & bit != 0)))
+    };
+    flag(wanted.ece, ECE)
+        && flag(wanted.cwr, CWR)
+        && wanted.codepoint.is_none_or(|wanted| {
+            seen.tos
+                .is_some_and(|tos| test(&wanted, |wanted| tos & 3 == *wanted))
+        })
 }
 
 /// Source: linux v6.12, `net/netfilter/xt_sctp.c`, `match_packet`.

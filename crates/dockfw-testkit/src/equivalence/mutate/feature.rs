@@ -46,7 +46,7 @@ pub(super) fn forget_windows(ruleset: &mut Ruleset, _: &mut Rng) -> bool {
     let mirrored = Value::new().and_ifname(&name);
     strip(ruleset, "REMOTE LOOPBACK: ", |of| match &of.test {
         Test::Compare { value, .. } => *value == mirrored,
-        Test::Range { .. } | Test::Prefix { .. } | Test::Set { .. } => false,
+        Test::Range { .. } | Test::Prefix { .. } | Test::Set { .. } | Test::OneOf { .. } => false,
     })
 }
 
