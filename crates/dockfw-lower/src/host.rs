@@ -15,6 +15,7 @@ use dockfw_ir::name::IfName;
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::docker::publish::{PortRange, Protocol, Publish};
+use crate::rules::UserRules;
 
 /// One Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct Host {
     /// The host is WSL2 in mirrored mode: what Windows sends to `localhost` arrives on an
     /// interface `loopback0`.
     pub wsl2_mirrored: bool,
+    /// The operator's own rules around Docker's.
+    pub user: Option<UserRules>,
 }
 
 impl Host {

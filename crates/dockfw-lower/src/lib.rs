@@ -7,7 +7,10 @@
 
 pub mod docker;
 pub mod host;
+pub mod import;
 mod lower;
+pub mod optimize;
 pub mod reference;
+pub mod rules;
 
 pub use lower::{lower, table_name};

@@ -22,12 +22,12 @@
 //! `daemon/libnetwork/drivers/bridge/internal/iptabler/`.
 
 mod dnat;
-mod family;
+pub(crate) mod family;
 mod forward;
 mod guard;
 mod ingress;
 mod link;
-mod make;
+pub(crate) mod make;
 mod names;
 mod ports;
 mod postrouting;

@@ -14,6 +14,7 @@ mod link;
 mod network;
 mod port;
 mod swarm;
+mod user;
 
 use dockfw_iptables::{Family, InterfacePattern, Program};
 use ipnet::IpNet;
@@ -113,7 +114,11 @@ pub fn reference(host: &Host) -> Reference {
         }
     }
     firewaller.setup_user_chain();
-    let (ipv4, ipv6) = firewaller.into_programs();
+    let (mut ipv4, mut ipv6) = firewaller.into_programs();
+    if let Some(user) = &host.user {
+        user::add(user, &mut ipv4);
+        user::add(user, &mut ipv6);
+    }
     Reference { ipv4, ipv6 }
 }
 

@@ -13,7 +13,7 @@ use crate::host::{GatewayMode, Net, Network, NetworkFamily};
 
 /// An address family of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Family {
+pub(crate) enum Family {
     V4,
     V6,
 }
@@ -29,14 +29,14 @@ impl Family {
         }
     }
 
-    pub(super) const fn saddr(self) -> Payload {
+    pub(crate) const fn saddr(self) -> Payload {
         match self {
             Self::V4 => Payload::IpSaddr,
             Self::V6 => Payload::Ip6Saddr,
         }
     }
 
-    pub(super) const fn daddr(self) -> Payload {
+    pub(crate) const fn daddr(self) -> Payload {
         match self {
             Self::V4 => Payload::IpDaddr,
             Self::V6 => Payload::Ip6Daddr,
@@ -58,7 +58,7 @@ impl Family {
     }
 
     /// `NFPROTO_IPV4` or `NFPROTO_IPV6`.
-    pub(super) const fn nfproto(self) -> u8 {
+    pub(crate) const fn nfproto(self) -> u8 {
         self.nat().nfproto()
     }
 
@@ -71,7 +71,7 @@ impl Family {
     }
 
     /// `meta nfproto ipv4`
-    pub(super) fn only(self) -> Statement {
+    pub(crate) fn only(self) -> Statement {
         Statement::equal(Meta::Nfproto, Value::new().and_u8(self.nfproto()))
     }
 

@@ -88,12 +88,28 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
         vec![vmap(Meta::Iifname, &out)],
         "icc, and the way out",
     ));
+    let mut user_rules = Vec::new();
+    let mut base_rules = Vec::new();
+    if let Some(user) = &host.user {
+        table.sets.extend(user.sets.iter().cloned());
+        table.chains.extend(user.chains.iter().cloned());
+        for of in user.families() {
+            let to = of.docker_user.as_ref();
+            user_rules.extend(to.map(|to| of.goto(to, "the operator's rules of this family")));
+            let to = of.forward.as_ref();
+            base_rules.extend(to.map(|to| of.goto(to, "the operator's rules around Docker's")));
+        }
+    }
     let why = "the operator's own rules; an accept here is final";
     table
         .chains
-        .push(chain(docker_user.clone(), Vec::new(), why));
+        .push(chain(docker_user.clone(), user_rules, why));
     let why = "what Docker lets pass through the host";
     table.chains.push(chain(docker_forward.clone(), rules, why));
+    base_rules.extend([
+        dispatch(vec![jump(&docker_user)], "the operator's rules come first"),
+        dispatch(vec![jump(&docker_forward)], "then Docker's"),
+    ]);
     table.chains.push(Chain {
         name: names::chain("forward"),
         base: Some(BaseChain {
@@ -102,10 +118,7 @@ pub(super) fn add(table: &mut Table, host: &Host, open_ports: &[ContainerRun]) {
             priority: 0,
             policy: policy(&host.daemon),
         }),
-        rules: vec![
-            dispatch(vec![jump(&docker_user)], "the operator's rules come first"),
-            dispatch(vec![jump(&docker_forward)], "then Docker's"),
-        ],
+        rules: base_rules,
         comment: None,
     });
 }

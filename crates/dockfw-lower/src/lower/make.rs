@@ -8,7 +8,7 @@ use dockfw_ir::statement::{Operator, Statement, Verdict};
 use dockfw_ir::value::{DataType, Value};
 
 /// A comment; the texts are ours or names of the host's objects, cut to what nft takes.
-pub(super) fn comment(text: &str) -> Option<Comment> {
+pub(crate) fn comment(text: &str) -> Option<Comment> {
     Comment::lossy(text)
 }
 
@@ -28,7 +28,7 @@ pub(super) fn rule(
 }
 
 /// A rule that only sends packets on, and does not count them.
-pub(super) fn dispatch(statements: Vec<Statement>, why: &str) -> Rule {
+pub(crate) fn dispatch(statements: Vec<Statement>, why: &str) -> Rule {
     Rule {
         statements,
         comment: comment(why),
@@ -43,12 +43,12 @@ pub(super) fn drop() -> Statement {
     Statement::Verdict(Verdict::Drop)
 }
 
-pub(super) fn jump(chain: &ChainName) -> Statement {
+pub(crate) fn jump(chain: &ChainName) -> Statement {
     Statement::Verdict(Verdict::Jump(chain.clone()))
 }
 
 /// A chain that others jump to.
-pub(super) fn chain(name: ChainName, rules: Vec<Rule>, why: &str) -> Chain {
+pub(crate) fn chain(name: ChainName, rules: Vec<Rule>, why: &str) -> Chain {
     Chain {
         name,
         base: None,
@@ -94,7 +94,7 @@ fn room(elements: usize) -> u32 {
 }
 
 /// A set or map of single keys.
-pub(super) fn exact_set(
+pub(crate) fn exact_set(
     name: SetName,
     key: Vec<DataType>,
     kind: SetKind,
@@ -116,7 +116,7 @@ pub(super) fn exact_set(
 }
 
 /// A set or map of ranges.
-pub(super) fn interval_set(
+pub(crate) fn interval_set(
     name: SetName,
     key: Vec<DataType>,
     kind: SetKind,
