@@ -7,27 +7,28 @@ mod check;
 mod commit;
 mod compile;
 mod exit;
+mod import;
+mod input;
 mod output;
 mod release;
 mod status;
+mod tables;
 mod without_rules;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
-
-/// Where policies are looked for when none is named.
-const DEFAULT_POLICY: &str = "/etc/dockfw";
+use input::InputArgs;
 
 /// The firewall a Docker host should have had.
 ///
 /// dockfw reads a policy file that describes a Docker host (its networks, containers and published
 /// ports), compiles it to one nftables table, `inet dockfw`, and commits that to the kernel in one
-/// transaction, running neither nft nor iptables.
+/// transaction, running neither nft nor iptables. Files with iptables rules, as iptables-save
+/// prints them, become the tables `ip dockfw` and `ip6 dockfw`.
 #[derive(Debug, Parser)]
 #[command(name = "dockfw", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -53,30 +54,33 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Says whether a policy is right, without touching the kernel
+    /// Says whether policies and rules files are right, without touching the kernel
     ///
     /// Networks that have no rules on this host, such as macvlan ones, are listed with the reason.
     #[command(after_help = "\
 Example:
-  dockfw check /etc/dockfw && echo fine")]
+  dockfw check /etc/dockfw && echo fine
+  dockfw check --lenient /etc/iptables/rules.v4")]
     Check {
         #[command(flatten)]
-        policy: PolicyArgs,
+        input: InputArgs,
         /// Print the diagnostics as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Prints the ruleset that a policy compiles to
+    /// Prints the ruleset that policies and rules files compile to
     #[command(after_help = "\
 Examples:
   dockfw compile policy.toml                     nft text, for review
   dockfw compile policy.toml > host.nft; nft -c -f host.nft
   dockfw compile --emit json policy.toml | jq '.nftables[] | .rule // empty'
   dockfw compile --emit iptables policy.toml     what Docker itself would have made of it, IPv4
-  dockfw compile --emit ip6tables policy.toml    the same for IPv6")]
+  dockfw compile --emit ip6tables policy.toml    the same for IPv6
+  dockfw compile rules.v4                        a dump of iptables-save, as nftables rules
+  dockfw compile --optimize none rules.v4        the same, rule by rule")]
     Compile {
         #[command(flatten)]
-        policy: PolicyArgs,
+        input: InputArgs,
         /// The form of the output
         #[arg(long, value_enum, default_value_t)]
         emit: Emit,
@@ -84,21 +88,29 @@ Examples:
         #[arg(long, conflicts_with = "emit")]
         json: bool,
     },
-    /// Loads a policy into the kernel, in one transaction
+    /// Loads policies and rules files into the kernel, in one transaction
     ///
-    /// The table `inet dockfw` is replaced as a whole: a packet meets the old ruleset or the new
-    /// one. Other tables are not touched. Needs CAP_NET_ADMIN.
+    /// dockfw's tables, `inet dockfw` for policies, `ip dockfw` and `ip6 dockfw` for rules files,
+    /// are afterwards what the input says, and those that it does not have are gone. A packet
+    /// meets the old ruleset or the new one. Other tables are not touched. Needs CAP_NET_ADMIN.
     #[command(after_help = "\
 Examples:
   sudo dockfw commit policy.toml
   sudo dockfw commit /etc/dockfw                 every *.toml in the folder
+  sudo dockfw commit policy.toml rules.v4 rules.v6
   sudo unshare -n dockfw commit policy.toml      try it in a network namespace of its own")]
     Commit {
         #[command(flatten)]
-        policy: PolicyArgs,
+        input: InputArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Writes a policy from what is there: the rules of a running Docker
+    Import {
+        /// What is imported
+        #[command(subcommand)]
+        from: import::From,
     },
     /// Shows what is loaded
     ///
@@ -111,9 +123,10 @@ Example:
         #[arg(long)]
         json: bool,
     },
-    /// Removes dockfw's table from the kernel
+    /// Removes dockfw's tables from the kernel
     ///
-    /// Published ports, masquerading and isolation end at once. Other tables are not touched.
+    /// Published ports, masquerading, isolation and the rules of rules files end at once. Other
+    /// tables are not touched.
     #[command(after_help = "\
 Example:
   sudo dockfw release")]
@@ -134,17 +147,10 @@ impl Verb {
             | Self::Commit { json, .. }
             | Self::Status { json }
             | Self::Release { json } => *json,
+            Self::Import { from } => from.prints_json(),
             Self::Compile { .. } => false,
         }
     }
-}
-
-/// Which policy files.
-#[derive(Debug, Args)]
-struct PolicyArgs {
-    /// Policy files, folders of *.toml files, or - for standard input; they merge
-    #[arg(value_name = "POLICY", default_value = DEFAULT_POLICY)]
-    policy: Vec<PathBuf>,
 }
 
 /// The forms in which a ruleset is printed.
@@ -156,7 +162,7 @@ enum Emit {
     /// libnftables-json(5)
     Json,
     /// What Docker's iptables backend would program for IPv4, as iptables-save(8) prints it;
-    /// nothing of IPv6
+    /// nothing of IPv6. Of a rules file: its rules, as iptables-save(8) prints them
     Iptables,
     /// The same for IPv6, as ip6tables-save(8) prints it; nothing of IPv4
     Ip6tables,
@@ -180,11 +186,12 @@ pub fn main() -> ExitCode {
     };
     let as_json = cli.verb.prints_json();
     let result = match cli.verb {
-        Verb::Check { policy, json } => check::run(&policy.policy, json),
-        Verb::Compile { policy, emit, json } => {
-            compile::run(&policy.policy, if json { Emit::Json } else { emit })
+        Verb::Check { input, json } => check::run(&input, json),
+        Verb::Compile { input, emit, json } => {
+            compile::run(&input, if json { Emit::Json } else { emit })
         }
-        Verb::Commit { policy, json } => commit::run(&policy.policy, json, started),
+        Verb::Commit { input, json } => commit::run(&input, json, started),
+        Verb::Import { from } => import::run(from),
         Verb::Status { json } => status::run(json),
         Verb::Release { json } => release::run(json),
     };

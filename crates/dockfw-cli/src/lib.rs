@@ -1,7 +1,8 @@
-//! The `dockfw` tool as a library: policy files, diagnostics, verbs.
+//! The `dockfw` tool as a library: policy files, rules files, diagnostics, verbs.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod diagnostic;
 pub mod policy;
+pub mod rules;

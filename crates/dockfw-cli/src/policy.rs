@@ -19,6 +19,9 @@
 //! name = "nginx"
 //! networks.web = ["172.18.0.2", "2001:db8:1::2"]
 //! publish = ["8080:80", "127.0.0.1:8443:443"]
+//!
+//! [docker-user]                         # iptables rules, verbatim
+//! ipv4 = "-A DOCKER-USER -i eth0 ! -s 192.0.2.0/24 -j DROP"
 //! ```
 
 use std::path::PathBuf;
@@ -27,22 +30,25 @@ use dockfw_lower::docker::check::{self, Place, Problem};
 use dockfw_lower::host::Host;
 
 use crate::diagnostic::{Diagnostics, Location};
+use crate::rules::Options;
 
 mod container;
 mod daemon;
+mod docker_user;
 mod document;
 mod host;
 mod link;
 mod network;
+mod offsets;
 mod once;
 mod options;
 mod places;
 mod ports;
-mod read;
-mod report;
+pub(crate) mod read;
+pub(crate) mod report;
 mod suggest;
 mod swarm;
-mod syntax;
+pub(crate) mod syntax;
 mod value;
 
 use document::Reading;
@@ -103,9 +109,18 @@ impl Policy {
 ///
 /// Everything that is wrong, sorted by file and position.
 pub fn load(paths: &[PathBuf]) -> Result<Policy, Diagnostics> {
+    load_with(paths, Options::default())
+}
+
+/// [`load`], with a say in how operators' rules are read.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(paths: &[PathBuf], options: Options) -> Result<Policy, Diagnostics> {
     let (sources, unreadable) = read::sources(paths);
     if unreadable.is_empty() {
-        return parse(sources);
+        return parse_with(sources, options);
     }
     // What could be read is reported too, but files may be missing from the picture.
     let mut all = parse_partly(&sources);
@@ -121,6 +136,15 @@ pub fn load(paths: &[PathBuf]) -> Result<Policy, Diagnostics> {
 ///
 /// Everything that is wrong, sorted by file and position.
 pub fn parse(sources: Vec<Source>) -> Result<Policy, Diagnostics> {
+    parse_with(sources, Options::default())
+}
+
+/// [`parse`], with a say in how operators' rules are read.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_with(sources: Vec<Source>, options: Options) -> Result<Policy, Diagnostics> {
     let mut report = Report::new(&sources);
     let mut reading = Reading::new();
     for index in 0..sources.len() {
@@ -128,8 +152,10 @@ pub fn parse(sources: Vec<Source>) -> Result<Policy, Diagnostics> {
     }
     reading.version(&mut report);
     let unreliable = reading.unreliable;
-    let resolved = reading.resolve(&mut report);
+    let docker_user = std::mem::take(&mut reading.docker_user);
+    let mut resolved = reading.resolve(&mut report);
     if !unreliable {
+        resolved.host.user = docker_user.build(options, &mut report);
         for problem in check::check(&resolved.host) {
             if !resolved.is_broken(problem.place) {
                 report.problem(&resolved.places, &problem);

@@ -3,21 +3,22 @@
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dockfw_netlink::{CommitError, OpenError, QueryError};
 
 use super::Exit;
 use crate::diagnostic::{Diagnostics, Style};
-use crate::policy::{self, Policy};
 
 /// Why a verb could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The user's input is wrong.
-    #[error("the policy is wrong")]
+    #[error("the input is wrong")]
     Input(Diagnostics),
+    /// The arguments do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
     /// Our own verifier does not accept what we compiled: a bug of dockfw.
     #[error("dockfw compiled a ruleset that its own verifier refuses; please report this:\n{0}")]
     Bug(Box<dockfw_ir::verify::VerifyError>),
@@ -38,13 +39,6 @@ pub(super) enum Failure {
     Write(#[source] io::Error),
 }
 
-/// Reads the policy; warnings go to standard error.
-pub(super) fn load(paths: &[PathBuf]) -> Result<Policy, Failure> {
-    let policy = policy::load(paths).map_err(Failure::Input)?;
-    print_diagnostics(&policy.warnings);
-    Ok(policy)
-}
-
 /// Writes a result to standard output.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -62,7 +56,8 @@ pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
 }
 
-fn print_diagnostics(diagnostics: &Diagnostics) {
+/// Writes diagnostics to standard error.
+pub(super) fn print_diagnostics(diagnostics: &Diagnostics) {
     if diagnostics.is_empty() {
         return;
     }
@@ -79,7 +74,7 @@ impl Failure {
     /// The exit code, and the word for it in JSON.
     fn exit(&self) -> (Exit, &'static str) {
         match self {
-            Self::Input(_) => (Exit::Input, "invalid"),
+            Self::Input(_) | Self::Usage(_) => (Exit::Input, "invalid"),
             Self::Commit(CommitError::Stale { .. }) => (Exit::Stale, "stale"),
             Self::Commit(CommitError::Unknown { .. }) => (Exit::Failed, "unknown"),
             Self::Commit(CommitError::Socket(_) | CommitError::ShortSend { .. })
@@ -100,7 +95,9 @@ impl Failure {
             Self::Open(error) => error.source(),
             Self::Query(error) => error.source(),
             Self::Commit(error) => error.source(),
-            Self::Input(_) | Self::Bug(_) | Self::Encode(_) | Self::Write(_) => self.source(),
+            Self::Input(_) | Self::Usage(_) | Self::Bug(_) | Self::Encode(_) | Self::Write(_) => {
+                self.source()
+            }
         };
         while let Some(error) = source {
             let _ = write!(text, ": {error}");

@@ -1,28 +1,36 @@
 //! `dockfw release`
 
-use dockfw_ir::table::Family;
 use dockfw_netlink::{Batch, Executor};
 use serde_json::json;
 
 use super::Exit;
 use super::commit::commit;
 use super::output::{Failure, print, print_json};
+use super::tables;
 
-/// Removes our table, if there is one.
+/// Removes our tables, if there are any.
 pub(super) fn run(as_json: bool) -> Result<Exit, Failure> {
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
-    let existed = executor.table(Family::Inet, &name)?.is_some();
-    if existed {
-        let batch = Batch::delete([(Family::Inet, &name)]).map_err(Failure::Encode)?;
+    let present = tables::present(&mut executor, &name)?;
+    if !present.is_empty() {
+        let of = present.iter().map(|family| (*family, &name));
+        let batch = Batch::delete(of).map_err(Failure::Encode)?;
         commit(&mut executor, &batch)?;
     }
+    let existed = !present.is_empty();
     if as_json {
-        print_json(&json!({ "outcome": if existed { "released" } else { "absent" } }))?;
-    } else if existed {
+        print_json(&json!({
+            "outcome": if existed { "released" } else { "absent" },
+            "tables": tables::full_names(&present, &name),
+        }))?;
+    } else if !existed {
+        print("nothing to release: there is no table dockfw in this network namespace\n")?;
+    } else if present == [dockfw_ir::table::Family::Inet] {
         print("released inet dockfw: published ports, masquerading and isolation are off\n")?;
     } else {
-        print("nothing to release: there is no table inet dockfw in this network namespace\n")?;
+        let names = tables::names(&present, &name);
+        print(&format!("released {names}: their rules are off\n"))?;
     }
     executor.close_in_background();
     Ok(Exit::Done)

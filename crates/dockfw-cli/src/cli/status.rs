@@ -2,54 +2,71 @@
 
 use std::fmt::Write as _;
 
-use dockfw_ir::table::Family;
 use dockfw_netlink::{Executor, SetInfo, TableSummary};
 use serde_json::{Value, json};
 
 use super::Exit;
 use super::output::{Failure, print, print_json};
+use super::tables::FAMILIES;
 
-/// Shows our table as the kernel has it.
+/// Shows our tables as the kernel has them.
 pub(super) fn run(as_json: bool) -> Result<Exit, Failure> {
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
-    let Some(summary) = executor.summary(Family::Inet, &name)? else {
+    let mut found = Vec::new();
+    for family in FAMILIES {
+        if let Some(summary) = executor.summary(family, &name)? {
+            found.push((format!("{} {name}", family.as_str()), summary));
+        }
+    }
+    if found.is_empty() {
         let generation = executor.generation()?;
         if as_json {
-            print_json(&json!({ "loaded": false, "generation": generation }))?;
+            print_json(&json!({ "loaded": false, "generation": generation, "tables": [] }))?;
         } else {
-            print("not loaded: there is no table inet dockfw in this network namespace\n")?;
+            print("not loaded: there is no table dockfw in this network namespace\n")?;
         }
         return Ok(Exit::Differs);
-    };
+    }
     if as_json {
-        print_json(&to_json(&summary))?;
+        print_json(&to_json(&found))?;
     } else {
-        print(&to_text(&summary))?;
+        let texts = found.iter().map(|(name, summary)| to_text(name, summary));
+        print(&texts.collect::<String>())?;
     }
     Ok(Exit::Done)
 }
 
-fn to_json(summary: &TableSummary) -> Value {
+/// The numbers of all tables together, and of each.
+fn to_json(found: &[(String, TableSummary)]) -> Value {
     let set =
         |set: &SetInfo| json!({ "name": set.name, "elements": set.elements, "size": set.size });
+    let table = |(name, summary): &(String, TableSummary)| {
+        json!({
+            "table": name,
+            "handle": summary.table.handle,
+            "chains": summary.chains.len(),
+            "rules": summary.rules(),
+            "elements": summary.elements(),
+            "sets": summary.sets.iter().map(set).collect::<Vec<_>>(),
+        })
+    };
+    let summaries = || found.iter().map(|(_, summary)| summary);
     json!({
         "loaded": true,
-        "table": "inet dockfw",
-        "generation": summary.generation,
-        "handle": summary.table.handle,
-        "chains": summary.chains.len(),
-        "rules": summary.rules(),
-        "elements": summary.elements(),
-        "sets": summary.sets.iter().map(set).collect::<Vec<_>>(),
+        "generation": summaries().map(|of| of.generation).max(),
+        "chains": summaries().map(|of| of.chains.len()).sum::<usize>(),
+        "rules": summaries().map(TableSummary::rules).sum::<usize>(),
+        "elements": summaries().map(TableSummary::elements).sum::<usize>(),
+        "tables": found.iter().map(table).collect::<Vec<_>>(),
     })
 }
 
-fn to_text(summary: &TableSummary) -> String {
+fn to_text(name: &str, summary: &TableSummary) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "loaded: table inet dockfw, handle {}, generation {}: {} chains, {} rules, {} sets and \
+        "loaded: table {name}, handle {}, generation {}: {} chains, {} rules, {} sets and \
          maps, {} elements",
         summary.table.handle,
         summary.generation,

@@ -7,6 +7,7 @@ use dockfw_lower::host::{Container, DOCKER_GWBRIDGE, Host};
 use toml::de::DeTable;
 
 use super::daemon::DaemonReading;
+use super::docker_user::DockerUserReading;
 use super::host::HostReading;
 use super::link::{self, RawLink};
 use super::network::RawNetwork;
@@ -32,6 +33,7 @@ pub(super) struct Reading {
     daemon: DaemonReading,
     host: HostReading,
     swarm: SwarmReading,
+    pub(super) docker_user: DockerUserReading,
     networks: Vec<RawNetwork>,
     /// Containers, whose endpoints count in the names of `mentions` as long as the networks are not
     /// all known.
@@ -139,6 +141,7 @@ impl Reading {
             daemon: DaemonReading::default(),
             host: HostReading::default(),
             swarm: SwarmReading::default(),
+            docker_user: DockerUserReading::default(),
             networks: Vec::new(),
             containers: Vec::new(),
             mentions: Mentions::default(),
@@ -217,9 +220,10 @@ impl Reading {
                     }
                 }
                 "docker-user" => {
-                    let message = "DOCKER-USER rules are not compiled yet by this version";
-                    let draft = Draft::error(cursor.span(key), message).help("remove the table");
-                    cursor.push(draft);
+                    let expected = table_like("[docker-user]");
+                    if let Some(table) = cursor.table("docker-user", value, expected) {
+                        self.docker_user.read(table, cursor);
+                    }
                 }
                 _ => cursor.unknown_key(key, "the policy", &KEYS),
             }

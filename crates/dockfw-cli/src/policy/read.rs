@@ -9,11 +9,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 
 /// Reads everything; what cannot be read is in the diagnostics.
 pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Diagnostics) {
-    let mut reader = Reader {
-        sources: Vec::new(),
-        errors: Vec::new(),
-        stdin_read: false,
-    };
+    let mut reader = Reader::new(0, "policy");
     if paths.is_empty() {
         reader.error(
             "policy",
@@ -33,15 +29,43 @@ pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Diagnostics) {
     (reader.sources, Diagnostics::new(reader.errors))
 }
 
+/// Reads files; what cannot be read is in the diagnostics, in order from `first`.
+pub(crate) fn files(
+    paths: &[PathBuf],
+    first: usize,
+    what: &'static str,
+) -> (Vec<Source>, Diagnostics) {
+    let mut reader = Reader::new(first, what);
+    for path in paths {
+        reader.file(path);
+    }
+    (reader.sources, Diagnostics::new(reader.errors))
+}
+
 struct Reader {
+    /// The place of the first one among the sources of the run.
+    first: usize,
+    /// What the files are.
+    what: &'static str,
     sources: Vec<Source>,
     errors: Vec<Diagnostic>,
     stdin_read: bool,
 }
 
 impl Reader {
+    const fn new(first: usize, what: &'static str) -> Self {
+        Self {
+            first,
+            what,
+            sources: Vec::new(),
+            errors: Vec::new(),
+            stdin_read: false,
+        }
+    }
+
     fn error(&mut self, name: &str, message: &str, help: &str) {
-        let place = Location::whole(name, self.sources.len() + self.errors.len());
+        let order = self.first + self.sources.len() + self.errors.len();
+        let place = Location::whole(name, order);
         self.errors
             .push(Diagnostic::new(Severity::Error, place, message).with_help(help));
     }
@@ -128,11 +152,11 @@ impl Reader {
 
     fn too_large(&mut self, name: &str) {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-        self.error(
-            name,
-            &message,
-            "split it into several files, or check that it is a policy file",
+        let help = format!(
+            "split it into several files, or check that it is a {} file",
+            self.what
         );
+        self.error(name, &message, &help);
     }
 
     fn failed(&mut self, name: &str, error: &io::Error) {

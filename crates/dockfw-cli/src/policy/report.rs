@@ -10,19 +10,19 @@ use crate::diagnostic::{Diagnostic, Diagnostics, LineIndex, Location, Severity};
 
 /// A byte range of a source. Files have at most 16 MiB, so 32 bits are enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub(crate) struct Span {
     /// Index of the source.
-    pub(super) source: u32,
+    pub(crate) source: u32,
     /// The first byte.
-    pub(super) start: u32,
+    pub(crate) start: u32,
     /// The byte after the last one.
-    pub(super) end: u32,
+    pub(crate) end: u32,
 }
 
 const _: () = assert!(MAX_BYTES < 1 << 31, "spans have 32 bits");
 
 impl Span {
-    pub(super) fn new(source: usize, range: Range<usize>) -> Self {
+    pub(crate) fn new(source: usize, range: Range<usize>) -> Self {
         let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Self {
             source: narrow(source),
@@ -31,20 +31,22 @@ impl Span {
         }
     }
 
-    pub(super) fn range(self) -> Range<usize> {
+    pub(crate) fn range(self) -> Range<usize> {
         let wide = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
         wide(self.start)..wide(self.end)
     }
 
-    pub(super) fn source(self) -> usize {
+    pub(crate) fn source(self) -> usize {
         usize::try_from(self.source).unwrap_or(usize::MAX)
     }
 }
 
 /// Diagnostics on their way; places become lines and columns when they are added, so that a run
 /// without diagnostics never counts lines.
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     sources: &'a [Source],
+    /// The place of the first source among those of the run.
+    first: usize,
     lines: Vec<Option<LineIndex>>,
     all: Vec<Diagnostic>,
     errors: usize,
@@ -52,7 +54,7 @@ pub(super) struct Report<'a> {
 
 /// A diagnostic that is being built; it belongs to the report when it is pushed.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     severity: Severity,
     span: Span,
     message: String,
@@ -61,7 +63,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
             severity: Severity::Error,
@@ -72,48 +74,54 @@ impl Draft {
         }
     }
 
-    pub(super) fn warning(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn warning(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(span, message)
         }
     }
 
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.span
     }
 
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub(super) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
+    pub(crate) fn related(mut self, span: Span, note: impl Into<String>) -> Self {
         self.related.push((span, note.into()));
         self
     }
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(sources: &'a [Source]) -> Self {
+    pub(crate) fn new(sources: &'a [Source]) -> Self {
+        Self::behind(0, sources)
+    }
+
+    /// For sources that come behind others, which have a report of their own.
+    pub(crate) fn behind(first: usize, sources: &'a [Source]) -> Self {
         let lines = sources.iter().map(|_| None).collect();
         Self {
             sources,
+            first,
             lines,
             all: Vec::new(),
             errors: 0,
         }
     }
 
-    pub(super) fn source(&self, index: usize) -> Option<&'a Source> {
+    pub(crate) fn source(&self, index: usize) -> Option<&'a Source> {
         self.sources.get(index)
     }
 
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    pub(super) fn push(&mut self, draft: Draft) {
+    pub(crate) fn push(&mut self, draft: Draft) {
         if draft.severity == Severity::Error {
             self.errors += 1;
         }
@@ -143,19 +151,20 @@ impl<'a> Report<'a> {
     }
 
     /// Where a span is, in lines and columns.
-    pub(super) fn location(&mut self, span: Span) -> Location {
+    pub(crate) fn location(&mut self, span: Span) -> Location {
         let index = span.source();
         let (Some(source), Some(lines)) = (self.sources.get(index), self.lines.get_mut(index))
         else {
-            return Location::whole("policy", index);
+            return Location::whole("policy", self.first + index);
         };
-        let build = || LineIndex::new(&source.name, index, &source.bytes);
+        let order = self.first + index;
+        let build = || LineIndex::new(&source.name, order, &source.bytes);
         lines
             .get_or_insert_with(build)
             .locate(&source.bytes, span.range())
     }
 
-    pub(super) fn finish(self) -> Diagnostics {
+    pub(crate) fn finish(self) -> Diagnostics {
         Diagnostics::new(self.all)
     }
 }

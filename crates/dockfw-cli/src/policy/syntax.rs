@@ -8,7 +8,7 @@ use super::report::{Draft, Report, Span};
 use super::{MAX_BYTES, Source};
 
 /// The text of a source, if it is one.
-pub(super) fn text_of<'s>(
+pub(crate) fn text_of<'s>(
     index: usize,
     source: &'s Source,
     report: &mut Report<'_>,

@@ -1,0 +1,160 @@
+//! What a verb reads: policies and rules files, told apart by their names.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use dockfw_iptables::Family;
+use dockfw_ir::verify::verify;
+use dockfw_ir::{Ruleset, Verified};
+use dockfw_lower::lower;
+use dockfw_lower::optimize::Optimize;
+
+use super::output::{Failure, print_diagnostics};
+use crate::diagnostic::Diagnostics;
+use crate::policy::{self, Policy};
+use crate::rules::{self, LeaveOut, Options, Rules};
+
+/// Where policies are looked for when none is named.
+const DEFAULT_POLICY: &str = "/etc/dockfw";
+
+/// Which files, and how they are read.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// Policy files (*.toml), folders of them, or - for a policy on standard input, which merge;
+    /// any other file has iptables rules
+    #[arg(value_name = "FILE", default_value = DEFAULT_POLICY)]
+    files: Vec<PathBuf>,
+    /// The family of rules files, whatever their commands, the comment of a dump, or a name that
+    /// ends in 6 say
+    #[arg(long, value_enum, value_name = "FAMILY")]
+    family: Option<FamilyArg>,
+    /// Refuse rules that have no native form; this is the default
+    #[arg(long, conflicts_with = "lenient")]
+    strict: bool,
+    /// Leave out rules without a native form, if nothing more is accepted without them, and list
+    /// them
+    #[arg(long)]
+    lenient: bool,
+    /// Whether rules that differ in values fold into sets and maps
+    #[arg(long, value_enum, value_name = "HOW_MUCH", default_value_t)]
+    optimize: OptimizeArg,
+}
+
+/// A family on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FamilyArg {
+    /// iptables
+    Ipv4,
+    /// ip6tables
+    Ipv6,
+}
+
+/// How much rules are rewritten, on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum OptimizeArg {
+    /// One rule stays one rule, in order
+    None,
+    /// Fold where the meaning allows it
+    #[default]
+    Full,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// The host of the policies; `None` when only rules files were named.
+    pub(super) policy: Option<Policy>,
+    /// The rules files.
+    pub(super) rules: Rules,
+}
+
+impl InputArgs {
+    /// Reads everything; all that is wrong is reported together.
+    pub(super) fn read(&self) -> Result<Input, Failure> {
+        let options = Options {
+            optimize: match self.optimize {
+                OptimizeArg::None => Optimize::None,
+                OptimizeArg::Full => Optimize::Full,
+            },
+            // --strict is the default, written out.
+            unsupported: if self.lenient && !self.strict {
+                LeaveOut::Harmless
+            } else {
+                LeaveOut::Nothing
+            },
+        };
+        let family = self.family.map(|family| match family {
+            FamilyArg::Ipv4 => Family::Ipv4,
+            FamilyArg::Ipv6 => Family::Ipv6,
+        });
+        let (rules, policies): (Vec<_>, Vec<_>) = self
+            .files
+            .iter()
+            .cloned()
+            .partition(|path| is_rules_file(path));
+        let policy = (!policies.is_empty()).then(|| policy::load_with(&policies, options));
+        let rules = rules::load(&rules, family, options);
+        match (policy.transpose(), rules) {
+            (Ok(policy), Ok(rules)) => Ok(Input { policy, rules }),
+            (policy, rules) => {
+                let mut all = policy.err().unwrap_or_default();
+                all.extend(rules.err().unwrap_or_default());
+                Err(Failure::Input(all))
+            }
+        }
+    }
+
+    /// Reads everything; warnings go to standard error.
+    pub(super) fn load(&self) -> Result<Input, Failure> {
+        let input = self.read()?;
+        print_diagnostics(&input.warnings());
+        Ok(input)
+    }
+}
+
+/// Whether a path is that of a rules file.
+fn is_rules_file(path: &Path) -> bool {
+    let is_policy = path.as_os_str() == "-" || path.extension().is_some_and(|of| of == "toml");
+    !is_policy && !path.is_dir()
+}
+
+impl Input {
+    /// All warnings.
+    pub(super) fn warnings(&self) -> Diagnostics {
+        let policy = self.policy.as_ref().map(|policy| policy.warnings.clone());
+        let mut all = policy.unwrap_or_default();
+        all.extend(self.rules.warnings.clone());
+        all
+    }
+
+    /// Compiles everything and has the verifier look at the result.
+    pub(super) fn ruleset(&self) -> Result<Verified, Failure> {
+        let host = self.policy.as_ref().map(|policy| lower(&policy.host));
+        let mut tables = host.map(|ruleset| ruleset.tables).unwrap_or_default();
+        let programs = self.rules.programs.iter();
+        tables.extend(programs.map(|program| program.table.clone()));
+        verify(Ruleset { tables }).map_err(|error| Failure::Bug(Box::new(error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::is_rules_file;
+
+    #[test]
+    fn names_tell_what_a_file_is() {
+        for policy in ["-", "a.toml", "/etc/dockfw/b.toml", "/", "."] {
+            assert!(!is_rules_file(Path::new(policy)), "{policy}");
+        }
+        for rules in [
+            "rules.v4",
+            "/etc/iptables/rules.v6",
+            "a.toml.bak",
+            "iptables",
+        ] {
+            assert!(is_rules_file(Path::new(rules)), "{rules}");
+        }
+    }
+}
