@@ -28,7 +28,7 @@ test-netns *args:
 equivalence:
     cargo test --release -p dockfw-testkit --test equivalence -- --ignored --nocapture
 
-# 51 ways to break the ruleset, each of which must be caught
+# ways to break the ruleset, each of which must be caught
 mutation:
     cargo test --release -p dockfw-testkit --test mutation -- --ignored --nocapture
 
@@ -39,6 +39,11 @@ test-oracle:
 # write the expected files of the fixtures anew; then read the diff
 bless:
     DOCKFW_BLESS=1 cargo test --workspace --test golden --test policy
+
+# connections through many DOCKER-USER rules, and compiling their dump; as root
+bench-rules *args:
+    cargo build --release -p dockfw
+    cargo run --release -p dockfw-benches --bin bench-rules -- {{args}}
 
 # documentation of the crates
 doc:
