@@ -14,6 +14,9 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::struct_excessive_bools,
     reason = "a test tool: what panics here is a failed test"
 )]
 
@@ -27,6 +30,8 @@ pub mod packet;
 pub mod rng;
 pub mod run;
 pub mod shrink;
+pub mod user;
+pub mod whole;
 pub mod world;
 
 pub use case::{Alternative, Case, Judge, Judgement};
@@ -36,4 +41,5 @@ pub use packet::{Outcome, Packet, State, Verdict};
 pub use rng::Rng;
 pub use run::{Finding, Report, Run, run};
 pub use shrink::shrink;
+pub use user::User;
 pub use world::World;

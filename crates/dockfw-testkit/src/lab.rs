@@ -93,6 +93,7 @@ pub struct Lab {
     reactor: Reactor,
     nodes: Vec<Node>,
     timeout: Duration,
+    tells_addresses: bool,
 }
 
 impl Lab {
@@ -176,7 +177,7 @@ impl Lab {
         node.namespace.run(|| {
             for port in ports {
                 let address = SocketAddr::new(socket::ANY, port);
-                let source = server::open(&node.name, protocol, address)
+                let source = server::open(&node.name, protocol, address, self.tells_addresses)
                     .with_context(|| format!("{}: listen on {protocol:?} {port}", node.name))?;
                 reactor.add(&source)?;
             }

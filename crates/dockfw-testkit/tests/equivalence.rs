@@ -16,13 +16,14 @@ use dockfw_testkit::equivalence::{
 };
 
 /// As many packets as the environment says.
-fn run_of(packets: u64) -> Report {
+fn run_of(packets: u64, operators: usize) -> Report {
     let number =
         |name: &str, standard| std::env::var(name).map_or(standard, |text| text.parse().unwrap());
     let report = run(Run {
         seed: number("DOCKFW_EQUIVALENCE_SEED", 1),
         packets: number("DOCKFW_EQUIVALENCE_PACKETS", packets),
         per_host: 250,
+        operators,
     });
     println!("{report}");
     assert!(report.finding.is_none(), "{report}");
@@ -31,13 +32,26 @@ fn run_of(packets: u64) -> Report {
 
 #[test]
 fn docker_and_we_agree() {
-    run_of(40_000);
+    run_of(40_000, 0);
+}
+
+#[test]
+fn docker_and_we_agree_about_rules_of_operators() {
+    run_of(20_000, 100);
+}
+
+#[test]
+#[ignore = "a million packets: cargo test --release -p dockfw-testkit --test equivalence -- --ignored"]
+fn docker_and_we_agree_about_rules_of_operators_on_a_million_packets() {
+    let report = run_of(1_000_000, 100);
+    assert!(report.with_rules >= report.packets);
+    assert!(report.operators > report.packets / 10, "{report}");
 }
 
 #[test]
 #[ignore = "a million packets: cargo test --release -p dockfw-testkit --test equivalence -- --ignored"]
 fn docker_and_we_agree_on_a_million_packets() {
-    let report = run_of(1_000_000);
+    let report = run_of(1_000_000, 0);
     for entry in Divergence::ALL
         .into_iter()
         .filter(|of| of.is_about_packets())

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use dockfw_iptables::TableName;
 use dockfw_lower::docker::binding::bindings;
 use dockfw_lower::docker::publish::PortRange;
 use dockfw_lower::host::Host;
+use dockfw_lower::reference::reference;
 
 use super::packet::{Flow, ICMP, ICMPV6, Outcome, Packet, State};
 use super::rng::Rng;
+use super::user::constants::Constants;
 use super::world::{EXTERNAL, LOOPBACK, TRUSTED, World, bridge_of, subnets};
 
 mod feature;
@@ -32,6 +35,8 @@ pub struct Aim {
     links: Vec<feature::LinkAim>,
     ports: Vec<u16>,
     marks: Vec<u32>,
+    /// What the operator's rules compare with.
+    constants: Option<Constants>,
 }
 
 /// Index of a family in pairs of lists.
@@ -53,6 +58,7 @@ impl Aim {
             links: Vec::new(),
             ports: vec![1, 80, 40_000, 65_535],
             marks: vec![0, 0, 0, 1],
+            constants: None,
         };
         for net in world.interfaces.iter().flat_map(|of| &of.addresses) {
             aim.local[of(net.addr().is_ipv6())].push(net.addr());
@@ -74,6 +80,12 @@ impl Aim {
             if let Some(device) = bridge_of(network) {
                 aim.bridges.push((device.to_owned(), addresses));
             }
+        }
+        if host.user.is_some() {
+            let reference = reference(host);
+            let [ipv4, ipv6] = [&reference.ipv4, &reference.ipv6]
+                .map(|program| Constants::of(program, &[TableName::Filter]));
+            aim.constants = Some(ipv4.and(ipv6));
         }
         aim.ports_of(host);
         aim.mesh_of(host);
@@ -172,6 +184,9 @@ impl Aim {
         self.bridge(rng, &mut packet);
         self.link(rng, &mut packet);
         self.mirrored(rng, &mut packet);
+        if let Some(constants) = self.constants.as_ref().filter(|_| rng.chance(80)) {
+            constants.aim(rng, &mut packet, &self.interfaces);
+        }
         packet
     }
 

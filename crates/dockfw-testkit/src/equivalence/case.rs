@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 
 use dockfw_iptables::eval as docker;
-use dockfw_iptables::{Program, TableName, Target};
+use dockfw_iptables::{Chain, Policy, Program, Rule, TableName, Target};
 use dockfw_ir::eval as ours;
 use dockfw_ir::verify::{VerifyError, verify};
 use dockfw_ir::{Ruleset, Verified};
@@ -25,6 +25,10 @@ pub struct Alternative {
     pub unmarked: bool,
     /// Without the accepts of swarm's published ports.
     pub no_mesh: bool,
+    /// With a policy of FORWARD that drops.
+    pub closed: bool,
+    /// With everything dropped that comes to Docker's own rules in FORWARD.
+    pub deaf: bool,
     /// With this network made last.
     pub last: Option<usize>,
 }
@@ -55,8 +59,13 @@ impl Case {
     ///
     /// When the verifier refuses the ruleset.
     pub fn with_ruleset(host: Host, ruleset: Ruleset) -> Result<Self, VerifyError> {
-        let world = World::new(&host);
-        let alternatives = 8 * (host.networks.len() + 1);
+        let mut world = World::new(&host);
+        if host.user.is_some() {
+            let reference = reference(&host);
+            let programs = [&reference.ipv4, &reference.ipv6];
+            world.without_icmp = programs.into_iter().any(compares_any_ports);
+        }
+        let alternatives = 32 * (host.networks.len() + 1);
         Ok(Self {
             ruleset: verify(ruleset)?,
             references: (0..alternatives).map(|_| OnceCell::new()).collect(),
@@ -82,6 +91,22 @@ impl Case {
             if alternative.no_mesh {
                 forget_mesh(&mut reference.ipv4);
             }
+            for program in [&mut reference.ipv4, &mut reference.ipv6] {
+                if alternative.closed {
+                    close(program);
+                }
+            }
+            if alternative.deaf {
+                let mut host = alternative.of(&self.host);
+                host.user = None;
+                let dockers = dockfw_lower::reference::reference(&host);
+                let mut dockers = [dockers.ipv4, dockers.ipv6];
+                if alternative.no_mesh {
+                    forget_mesh(&mut dockers[0]);
+                }
+                deafen(&mut reference.ipv4, &dockers[0]);
+                deafen(&mut reference.ipv6, &dockers[1]);
+            }
             reference
         })
     }
@@ -90,8 +115,15 @@ impl Case {
 impl Alternative {
     fn index(self) -> usize {
         let last = self.last.map_or(0, |last| last + 1);
-        let flags = [self.direct, self.unmarked, self.no_mesh].map(usize::from);
-        flags[0] + 2 * flags[1] + 4 * flags[2] + 8 * last
+        let flags = [
+            self.direct,
+            self.unmarked,
+            self.no_mesh,
+            self.closed,
+            self.deaf,
+        ];
+        let number = |number, flag| 2 * number + usize::from(flag);
+        flags.into_iter().fold(last, number)
     }
 
     fn of(self, host: &Host) -> Host {
@@ -113,6 +145,48 @@ impl Alternative {
             }
         }
         host
+    }
+}
+
+/// Whether a rule compares ports of the conntrack entry without saying of which protocol, or the
+/// entry's protocol, which for an ICMP error is not that of the packet.
+pub(super) fn compares_any_ports(program: &Program) -> bool {
+    let rules = program
+        .tables()
+        .flat_map(|table| table.chains().flat_map(Chain::rules));
+    rules.into_iter().any(|rule| {
+        let text = rule.to_string();
+        let ports = ["origsrc", "origdst", "replsrc", "repldst"];
+        let compares = ports
+            .iter()
+            .any(|of| text.contains(&format!("--ct{of}port")));
+        let names = |of: &str| text.contains(&format!("-p {of} ")) && !text.contains("! -p");
+        let protocol = text.contains("--ctproto");
+        protocol || compares && !names("tcp") && !names("udp") && !names("sctp")
+    })
+}
+
+/// Makes the policy of FORWARD a drop.
+fn close(program: &mut Program) {
+    let filter = program.table_mut(TableName::Filter);
+    if let Some(chain) = filter.chain_mut("FORWARD") {
+        chain.set_policy(Policy::Drop);
+    }
+}
+
+/// Puts a drop in front of Docker's own rules; what stands before them is the operator's.
+fn deafen(program: &mut Program, dockers: &Program) {
+    let rules = |program: &Program| -> Vec<Rule> {
+        let filter = program.table(TableName::Filter);
+        let chain = filter.and_then(|filter| filter.chain("DOCKER-FORWARD"));
+        chain.into_iter().flat_map(Chain::rules).cloned().collect()
+    };
+    let (all, own) = (rules(program), rules(dockers));
+    let mut places = all.windows(own.len().max(1));
+    let place = places.position(|window| window == own).unwrap();
+    let filter = program.table_mut(TableName::Filter);
+    if let Some(chain) = filter.chain_mut("DOCKER-FORWARD") {
+        chain.insert(place + 1, Rule::new(Target::Drop));
     }
 }
 
@@ -195,6 +269,25 @@ impl Judge<'_> {
             ipv4
         };
         evaluator.eval(&self.case.docker_host, &packet.docker())
+    }
+
+    /// Whether the operator's rules in front of Docker's decide about a packet.
+    pub fn is_operators(&self, packet: &Packet) -> bool {
+        let deaf = Alternative {
+            deaf: true,
+            ..Alternative::default()
+        };
+        let walk = self.docker_walk(packet, deaf);
+        let mut steps = walk.trail.iter();
+        steps.any(|step| {
+            let ends = matches!(
+                step.effect,
+                docker::Effect::Accept | docker::Effect::Drop | docker::Effect::Reject
+            );
+            let marker = &*step.text == "-A DOCKER-FORWARD -j DROP";
+            let forward = step.hook == docker::Hook::Forward && step.table == TableName::Filter;
+            ends && forward && !marker && step.rule.is_some()
+        })
     }
 
     /// The rules that did something, on both sides, one a line.

@@ -8,6 +8,7 @@ use dockfw_lower::host::{Container, Daemon, Driver, GatewayMode, Host, Network};
 
 use super::case::Case;
 use super::packet::{Packet, State, Tuple};
+use super::user::User;
 
 /// A policy file that reads back as the same host.
 pub fn policy(host: &Host) -> String {
@@ -67,13 +68,16 @@ pub fn packet(packet: &Packet) -> String {
 }
 
 /// Everything about a difference: policy, packet, ends and trails.
-pub fn finding(host: &Host, of: &Packet) -> String {
+pub fn finding(host: &Host, user: Option<&User>, of: &Packet) -> String {
     let case = Case::new(host.clone());
     let judge = case.judge();
     let judgement = judge.judge(of);
     let mut text = format!(
-        "--- policy.toml\n{}--- packet.toml\n{}---\n",
+        "--- policy.toml\n{}{}--- packet.toml\n{}---\n",
         policy(host),
+        user.filter(|user| !user.is_empty())
+            .map(User::toml)
+            .unwrap_or_default(),
         packet(of)
     );
     let _ = writeln!(text, "Docker:   {:?}", judgement.docker);

@@ -112,7 +112,7 @@ impl Divergence {
         view: &mut Alternative,
     ) -> Option<Outcome> {
         let host = &judge.case.host;
-        let passes = Passage::of(host, packet, outcome);
+        let passes = Passage::of(judge, packet, outcome, *view);
         match self {
             Self::InternalLeak | Self::PolicyOwner => None,
             Self::StatelessDrop => {
@@ -125,7 +125,7 @@ impl Divergence {
             }
             Self::MarkAnywhere => {
                 let passes = passes?;
-                if !is_marked(host, packet) || passes.to_open {
+                if host.daemon.bridge_accept_fwmark.is_none() || passes.to_open {
                     return None;
                 }
                 view.unmarked = true;
@@ -158,7 +158,7 @@ impl Divergence {
                 closed.then(|| outcome.clone().dropped())
             }
             Self::ForgedSource => {
-                let passes = passes?;
+                let passes = passes.filter(|of| !of.operator)?;
                 let closed = |of: &Network| of.internal && has_family(of, packet);
                 let into = passes.to.is_some_and(closed);
                 let out = !passes.bridged && passes.from.is_some_and(closed);
@@ -166,7 +166,7 @@ impl Divergence {
                 closed.then(|| outcome.clone().dropped())
             }
             Self::OtherFamily => {
-                let passes = passes?;
+                let passes = passes.filter(|of| !of.operator)?;
                 let lacks = |network: &Network| !has_family(network, packet);
                 let closed = match (passes.from, passes.to) {
                     (Some(from), _) if passes.bridged => lacks(from) && !from.icc,
@@ -183,7 +183,11 @@ impl Divergence {
                     .iter()
                     .any(|network| bridge_of(network).is_some() && has_family(network, packet));
                 let drops = host.daemon.ip_forward && !host.daemon.ip_forward_no_drop;
-                (none && drops).then(|| outcome.clone().dropped())
+                if !none || !drops {
+                    return None;
+                }
+                view.closed = true;
+                Some(judge.docker(packet, *view))
             }
         }
     }
@@ -220,21 +224,35 @@ struct Passage<'h> {
     /// The bridge it goes to is that of a network with the family that is not internal.
     to_open: bool,
     marked: bool,
+    /// The operator's rules accept it before Docker's and ours see it: no entry is about that.
+    operator: bool,
 }
 
 impl<'h> Passage<'h> {
-    fn of(host: &'h Host, packet: &Packet, outcome: &Outcome) -> Option<Self> {
+    fn of(
+        judge: &Judge<'h>,
+        packet: &Packet,
+        outcome: &Outcome,
+        view: Alternative,
+    ) -> Option<Self> {
+        let host = &judge.case.host;
         let input = packet.input()?;
         let output = outcome.forwarded_to()?;
         let network = |name| network_of(host, name).map(|(_, network)| network);
         let bridged = input == output;
         let to = network(output);
+        // Where it comes to Docker's rules, and with which mark.
+        let before = host
+            .user
+            .is_some()
+            .then(|| judge.docker(packet, Alternative { deaf: true, ..view }));
         Some(Self {
             from: network(input),
             to: to.filter(|_| !bridged),
             bridged,
             to_open: to.is_some_and(|to| !to.internal && has_family(to, packet)),
-            marked: is_marked(host, packet),
+            marked: is_marked(host, before.as_ref().map_or(packet.mark, |of| of.mark)),
+            operator: before.is_some_and(|of| of.forwarded_to().is_some()),
         })
     }
 
@@ -276,9 +294,9 @@ fn has_family(network: &Network, packet: &Packet) -> bool {
 }
 
 /// As iptables compares: a value with bits outside of the mask is never equal.
-fn is_marked(host: &Host, packet: &Packet) -> bool {
+fn is_marked(host: &Host, mark: u32) -> bool {
     let fwmark = host.daemon.bridge_accept_fwmark;
-    fwmark.is_some_and(|of| packet.mark & of.mask == of.mark)
+    fwmark.is_some_and(|of| mark & of.mask == of.mark)
 }
 
 fn is_published_on_loopback(host: &Host, packet: &Packet) -> bool {

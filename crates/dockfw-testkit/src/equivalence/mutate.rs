@@ -13,6 +13,7 @@ use dockfw_ir::value::Value;
 use super::rng::Rng;
 
 mod feature;
+pub mod user;
 
 /// A mutation.
 pub struct Mutation {

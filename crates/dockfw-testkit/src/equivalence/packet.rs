@@ -5,10 +5,17 @@ use std::net::IpAddr;
 use dockfw_iptables::eval as docker;
 use dockfw_ir::chain::Hook as OurHook;
 use dockfw_ir::eval as ours;
+use dockfw_ir::expr::ct::status;
 use serde::Deserialize;
 
 /// `IPPROTO_ICMP`.
 pub const ICMP: u8 = 1;
+/// `IPPROTO_TCP`.
+const TCP: u8 = 6;
+/// The length of every packet, in bytes.
+const LENGTH: u32 = 60;
+/// The time to live of every packet.
+const TTL: u8 = 64;
 /// `IPPROTO_ICMPV6`.
 pub const ICMPV6: u8 = 58;
 
@@ -98,6 +105,12 @@ impl Packet {
         Some(self.bridged.as_deref().unwrap_or(received))
     }
 
+    /// SYN in a packet that begins a connection, ACK in any other.
+    fn tcp_flags(&self) -> Option<u8> {
+        let flags = if self.state == State::New { 2 } else { 16 };
+        (self.protocol == TCP).then_some(flags)
+    }
+
     /// The packet as one direction of a connection.
     pub fn tuple(&self) -> Tuple {
         Tuple {
@@ -133,6 +146,10 @@ impl Packet {
         packet.to.clone_from(&self.bridged);
         packet.ports = self.ports;
         packet.icmp = self.icmp;
+        packet.length = LENGTH;
+        packet.details.tcp_flags = self.tcp_flags();
+        packet.details.ttl = Some(TTL);
+        packet.details.tos = Some(0);
         packet.ct = docker::Conntrack {
             state,
             direction: if reply {
@@ -175,8 +192,18 @@ impl Packet {
         packet.ports = self.ports;
         packet.icmp = self.icmp;
         packet.mark = self.mark;
+        packet.length = LENGTH;
+        packet.tcp_flags = self.tcp_flags();
+        packet.ttl = TTL;
+        packet.ct_expiration = Some(0);
         packet.ct = ours::Conntrack {
             state,
+            // What is not new has been answered.
+            status: if self.is_answer() {
+                status::SEEN_REPLY | status::CONFIRMED
+            } else {
+                0
+            },
             direction: if reply {
                 ours::Direction::Reply
             } else {
@@ -226,6 +253,8 @@ pub struct Outcome {
     pub destination: IpAddr,
     /// The ports after all rewriting.
     pub ports: Option<(u16, u16)>,
+    /// The mark at the end.
+    pub mark: u32,
 }
 
 /// Where a packet ended.
@@ -303,6 +332,7 @@ impl From<docker::Outcome> for Outcome {
             source: of.source,
             destination: of.destination,
             ports: of.ports,
+            mark: of.mark,
         }
     }
 }
@@ -324,6 +354,7 @@ impl From<ours::Outcome> for Outcome {
             source: of.source,
             destination: of.destination,
             ports: of.ports,
+            mark: of.mark,
         }
     }
 }

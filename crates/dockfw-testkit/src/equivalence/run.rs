@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dockfw_ir::verify::verify;
 use dockfw_lower::host::Host;
+use dockfw_lower::lower;
 
 use super::aim::Aim;
 use super::case::{Case, Judge, Judgement};
@@ -15,7 +17,12 @@ use super::generate::Generator;
 use super::ledger::Divergence;
 use super::packet::{Packet, Verdict};
 use super::rng::Rng;
-use super::shrink::shrink;
+use super::shrink::{fewer, shrink};
+use super::user::{self, User};
+use super::world::World;
+
+/// Operators' rules have random numbers of their own.
+const OPERATORS: u64 = 0x6f70_6572;
 
 /// How much to run.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +33,8 @@ pub struct Run {
     pub packets: u64,
     /// Packets for each host.
     pub per_host: u64,
+    /// In how many of a hundred hosts the operator has rules.
+    pub operators: usize,
 }
 
 /// What a run came to.
@@ -35,6 +44,12 @@ pub struct Report {
     pub hosts: u64,
     /// Packets.
     pub packets: u64,
+    /// Lines of operators' rules.
+    pub rules: u64,
+    /// Packets on hosts with operators' rules.
+    pub with_rules: u64,
+    /// Packets that those rules decided.
+    pub operators: u64,
     /// Networks, containers and publishes that the generator tried.
     pub tried: usize,
     /// Those that dockerd would accept.
@@ -57,6 +72,8 @@ pub struct Finding {
     pub index: u64,
     /// The small host.
     pub host: Host,
+    /// The operator's rules, few of them.
+    pub user: Option<User>,
     /// The small packet.
     pub packet: Packet,
 }
@@ -99,7 +116,34 @@ pub fn run(run: Run) -> Report {
 
 fn one_host(run: Run, index: u64, report: &mut Report) {
     let mut generator = Generator::new(Rng::new(run.seed, 2 * index));
-    let host = generator.host();
+    let mut host = generator.host();
+    let mut rng = Rng::new(run.seed ^ OPERATORS, index);
+    let user = rng
+        .chance(run.operators)
+        .then(|| user::random(&mut rng, &host, &World::new(&host)));
+    if let Some(user) = &user {
+        let rules = match user.read() {
+            Ok(rules) => rules,
+            Err(wrong) => {
+                let user = fewer(user.clone(), &|user| user.read().is_err());
+                panic!("{wrong}\n{}", user.toml())
+            }
+        };
+        report.rules += u64::try_from(user.ipv4.len() + user.ipv6.len()).unwrap();
+        host.user = Some(rules);
+    }
+    if let Err(wrong) = verify(lower(&host)) {
+        let plain = host.clone();
+        let is_wrong = |user: &User| {
+            user.on(&plain)
+                .is_some_and(|of| verify(lower(&of)).is_err())
+        };
+        let user = user.map(|user| fewer(user, &is_wrong));
+        panic!(
+            "{wrong}\n{}",
+            user.map(|user| user.toml()).unwrap_or_default()
+        );
+    }
     report.hosts += 1;
     report.tried += generator.tried;
     report.kept += generator.kept;
@@ -109,6 +153,8 @@ fn one_host(run: Run, index: u64, report: &mut Report) {
     let mut rng = Rng::new(run.seed, 2 * index + 1);
     play(&judge, &mut rng, run.per_host, &mut |packet, judgement| {
         report.packets += 1;
+        report.with_rules += u64::from(user.is_some());
+        report.operators += u64::from(judge.case.host.user.is_some() && judge.is_operators(packet));
         *report.ends.entry(end(judgement, packet)).or_default() += 1;
         for entry in &judgement.entries {
             *report.entries.entry(*entry).or_default() += 1;
@@ -119,13 +165,22 @@ fn one_host(run: Run, index: u64, report: &mut Report) {
         wrong.is_none()
     });
     if let Some(packet) = wrong {
-        let (host, packet) = shrink(&case.host, &packet, &|host, packet| {
+        let differs = |host: &Host, packet: &Packet| {
             let case = Case::new(host.clone());
             !case.judge().judge(packet).is_right()
-        });
+        };
+        let still = |user: &User| {
+            user.on(&case.host)
+                .is_some_and(|host| differs(&host, &packet))
+        };
+        let user = user.map(|user| fewer(user, &still));
+        let host = user.as_ref().and_then(|user| user.on(&case.host));
+        let host = host.unwrap_or(case.host.clone());
+        let (host, packet) = shrink(&host, &packet, &differs);
         report.finding = Some(Finding {
             index,
             host,
+            user,
             packet,
         });
     }
@@ -191,6 +246,9 @@ impl Report {
     fn add(&mut self, part: Self) {
         self.hosts += part.hosts;
         self.packets += part.packets;
+        self.rules += part.rules;
+        self.with_rules += part.with_rules;
+        self.operators += part.operators;
         self.tried += part.tried;
         self.kept += part.kept;
         for (end, count) in part.ends {
@@ -227,6 +285,11 @@ impl fmt::Display for Report {
             f,
             "  dockerd takes {kept} of {tried} generated parts: {percent} %"
         )?;
+        let (lines, with, decided) = (self.rules, self.with_rules, self.operators);
+        writeln!(
+            f,
+            "  {with} packets on hosts with {lines} lines of operators' rules, which decide {decided}"
+        )?;
         for (end, count) in &self.ends {
             writeln!(f, "  {count:>8} {end}")?;
         }
@@ -237,11 +300,12 @@ impl fmt::Display for Report {
         if let Some(Finding {
             index,
             host,
+            user,
             packet,
         }) = &self.finding
         {
             writeln!(f, "host {index} has a difference that no entry explains:")?;
-            f.write_str(&emit::finding(host, packet))?;
+            f.write_str(&emit::finding(host, user.as_ref(), packet))?;
         }
         Ok(())
     }

@@ -3,8 +3,11 @@
 use dockfw_lower::docker::publish::PortRange;
 use dockfw_lower::host::{Daemon, GatewayMode, Host};
 
+use dockfw_lower::optimize::Optimize;
+
 use super::generate::is_accepted;
 use super::packet::Packet;
+use super::user::User;
 use super::world::World;
 
 /// The smallest host and packet that can be reached by leaving out one thing after the other.
@@ -39,6 +42,43 @@ pub fn shrink(
         }
     }
     (host, packet)
+}
+
+/// The fewest lines of an operator's rules with which the difference stays, not folded if that
+/// does not matter.
+pub fn fewer(user: User, holds: &dyn Fn(&User) -> bool) -> User {
+    let mut best = user;
+    let plain = User {
+        optimize: Optimize::None,
+        ..best.clone()
+    };
+    if holds(&plain) {
+        best = plain;
+    }
+    let mut width = best.ipv4.len().max(best.ipv6.len()).max(1);
+    while width > 0 {
+        for family in [0, 1] {
+            let mut at = 0;
+            loop {
+                let mut smaller = best.clone();
+                let lines = [&mut smaller.ipv4, &mut smaller.ipv6]
+                    .into_iter()
+                    .nth(family);
+                let Some(lines) = lines.filter(|lines| at < lines.len()) else {
+                    break;
+                };
+                let end = lines.len().min(at + width);
+                lines.drain(at..end);
+                if holds(&smaller) {
+                    best = smaller;
+                } else {
+                    at += width;
+                }
+            }
+        }
+        width /= 2;
+    }
+    best
 }
 
 fn has_interfaces(host: &Host, packet: &Packet) -> bool {

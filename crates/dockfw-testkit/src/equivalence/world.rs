@@ -7,7 +7,7 @@ use dockfw_ir::eval as ours;
 use dockfw_lower::host::{Driver, GatewayMode, Host, Network};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::packet::Packet;
+use super::packet::{ICMP, ICMPV6, Packet};
 
 /// The interface to the internet.
 pub const EXTERNAL: &str = "eth0";
@@ -34,6 +34,10 @@ pub struct World {
     pub interfaces: Vec<Interface>,
     /// Destination and interface of each route besides those of the interfaces' own subnets.
     pub routes: Vec<(IpNet, String)>,
+    /// No ICMP: rules compare ports of the conntrack entry of any protocol, or its protocol. The
+    /// evaluator of iptables programs knows neither that those of ICMP are type and code, nor the
+    /// protocol of the connection that an ICMP error is about.
+    pub without_icmp: bool,
 }
 
 impl World {
@@ -61,6 +65,7 @@ impl World {
                 ("0.0.0.0/0".parse().unwrap(), EXTERNAL.to_owned()),
                 ("::/0".parse().unwrap(), EXTERNAL.to_owned()),
             ],
+            without_icmp: false,
         };
         if host.wsl2_mirrored {
             world.interfaces.push(interface(MIRRORED, &[]));
@@ -99,7 +104,8 @@ impl World {
     /// expression of nftables does not. And not from the machine to everybody: our evaluator has
     /// no route for that.
     pub fn is_modelled(&self, packet: &Packet) -> bool {
-        if self.is_own_link_local(packet.source, |_| true) {
+        let is_icmp = matches!(packet.protocol, ICMP | ICMPV6);
+        if self.is_own_link_local(packet.source, |_| true) || (is_icmp && self.without_icmp) {
             return false;
         }
         let Some(input) = packet.input() else {

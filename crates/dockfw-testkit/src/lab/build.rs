@@ -118,6 +118,7 @@ pub(super) fn build(mut spec: Builder) -> Result<Lab> {
         reactor,
         nodes,
         timeout: spec.timeout,
+        tells_addresses: spec.tells_addresses,
     })
 }
 

@@ -3,7 +3,7 @@
 //! An answer is one line: node, port, source address, and the payload of the request (`-` for TCP).
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ pub(super) fn open(
     node: &Arc<str>,
     protocol: Protocol,
     address: SocketAddr,
+    tells: bool,
 ) -> Result<Arc<dyn Source>> {
     let socket = socket::serve(protocol, address, socket::Wildcard::BothFamilies)?;
     let (node, port) = (Arc::clone(node), address.port());
@@ -29,9 +30,15 @@ pub(super) fn open(
         Protocol::Tcp => Arc::new(TcpServer {
             node,
             port,
+            tells,
             listener: socket.into(),
         }),
-        Protocol::Udp | Protocol::Icmp => Arc::new(UdpServer { node, port, socket }),
+        Protocol::Udp | Protocol::Icmp => Arc::new(UdpServer {
+            node,
+            port,
+            tells,
+            socket,
+        }),
     })
 }
 
@@ -51,6 +58,14 @@ pub(super) fn open_taps(node: &Arc<str>) -> Result<Vec<Arc<dyn Source>>> {
         }));
     }
     Ok(taps)
+}
+
+/// The name of a server, with its address if it tells that.
+fn named(node: &str, at: Option<IpAddr>) -> String {
+    match at {
+        Some(address) => format!("{node}@{}", address.to_canonical()),
+        None => node.to_owned(),
+    }
 }
 
 /// Formats an answer.
@@ -73,6 +88,7 @@ pub(super) fn parse_answer(line: &[u8]) -> Option<(String, u16, SocketAddr, &str
 struct TcpServer {
     node: Arc<str>,
     port: u16,
+    tells: bool,
     listener: TcpListener,
 }
 
@@ -83,7 +99,9 @@ impl Source for TcpServer {
 
     fn ready(&self, _: &Handle) -> Next {
         while let Ok((mut stream, peer)) = self.listener.accept() {
-            let line = answer(&self.node, self.port, socket::plain(peer), "-");
+            let at = stream.local_addr().ok().filter(|_| self.tells);
+            let node = named(&self.node, at.map(|at| at.ip()));
+            let line = answer(&node, self.port, socket::plain(peer), "-");
             // An empty send buffer takes a line; a client that has gone needs none.
             let _ = stream.write_all(line.as_bytes());
         }
@@ -96,6 +114,7 @@ impl Source for TcpServer {
 struct UdpServer {
     node: Arc<str>,
     port: u16,
+    tells: bool,
     socket: OwnedFd,
 }
 
@@ -109,19 +128,15 @@ impl Source for UdpServer {
         while let Ok(Some((length, from))) = socket::receive(&self.socket, &mut buffer) {
             let payload = buffer.get(..length).unwrap_or_default();
             let source = socket::plain(from.peer);
+            let node = named(&self.node, from.at().filter(|_| self.tells));
             let received = Received {
-                node: self.node.to_string(),
+                node: node.clone(),
                 protocol: Protocol::Udp,
                 port: self.port,
                 source,
             };
             handle.log().push(payload, received);
-            let line = answer(
-                &self.node,
-                self.port,
-                source,
-                &String::from_utf8_lossy(payload),
-            );
+            let line = answer(&node, self.port, source, &String::from_utf8_lossy(payload));
             // The answer may be dropped by a firewall here: that is for the probe to notice.
             let _ = socket::answer(&self.socket, line.as_bytes(), &from);
         }

@@ -1,7 +1,7 @@
 //! Sockets that do not block, answer from the right address, and report every ICMP error.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
 use anyhow::{Result, bail};
@@ -136,6 +136,16 @@ pub(super) struct Correspondent {
 enum Local {
     V4(libc::in_addr),
     V6(libc::in6_addr),
+}
+
+impl Correspondent {
+    /// The local address it was sent to, if it is known.
+    pub(super) fn at(&self) -> Option<IpAddr> {
+        self.local.map(|local| match local {
+            Local::V4(address) => Ipv4Addr::from_bits(u32::from_be(address.s_addr)).into(),
+            Local::V6(address) => Ipv6Addr::from(address.s6_addr).into(),
+        })
+    }
 }
 
 /// Takes one datagram from the queue; `None` when there is none.

@@ -186,6 +186,7 @@ pub struct Builder {
     pub(super) host_addresses: Vec<(String, IpNet)>,
     pub(super) sysctls: Vec<(String, String)>,
     pub(super) timeout: Duration,
+    pub(super) tells_addresses: bool,
 }
 
 impl Default for Builder {
@@ -197,6 +198,7 @@ impl Default for Builder {
             host_addresses: Vec::new(),
             sysctls: Vec::new(),
             timeout: Duration::from_millis(1200),
+            tells_addresses: false,
         }
     }
 }
@@ -248,6 +250,16 @@ impl Builder {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Servers name themselves `NODE@ADDRESS`, with the address that was spoken to: after any
+    /// translation.
+    #[must_use]
+    pub fn telling_addresses(self) -> Self {
+        Self {
+            tells_addresses: true,
+            ..self
+        }
     }
 
     /// Builds the lab.
