@@ -49,9 +49,10 @@
 //! 28. A map of a translation has an address of its family as data, alone or with a port; its key
 //!     has no route lookup (nft does not read one there).
 //! 29. `notrack` only where prerouting and output chains below −200 lead.
-//! 30. `iifname` and `ether saddr` not from output, `oifname` not from prerouting and input,
-//!     `skuid` and `skgid` from output and postrouting only, `cgroup` from input too; `socket` from
-//!     prerouting, input and output (`EOPNOTSUPP`): elsewhere there is nothing to load.
+//! 30. In base chains: no `iifname` and `ether saddr` at output, no `oifname` at prerouting and
+//!     input. In all chains: `skuid` and `skgid` from output and postrouting only, `cgroup` from
+//!     input too; `socket` from prerouting, input and output (`EOPNOTSUPP`): elsewhere there is
+//!     nothing to load.
 //! 31. Route lookups: `iif` from prerouting, input and forward; `oif` from forward, output and
 //!     postrouting; results of `oifname` from prerouting, input and forward (`EOPNOTSUPP`).
 //! 32. Rejections: not from postrouting; codes that exist; `icmp` and `icmpv6` in the right family;

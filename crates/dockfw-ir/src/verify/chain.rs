@@ -17,7 +17,7 @@ pub(super) fn check(table: &Table, index: &Index<'_>, report: &mut Report<'_>) {
         for (number, rule) in chain.rules.iter().enumerate() {
             let object = || Object::Rule(chain.name.clone(), number);
             let mut add = |check, message| report.add(check, object(), message);
-            rule::check(rule, table, index, bases, &mut add);
+            rule::check(rule, table, index, (chain.base, bases), &mut add);
         }
     }
 }

@@ -17,11 +17,16 @@ const INCOMING: &[Hook] = &[Hook::Prerouting, Hook::Input, Hook::Forward];
 /// Where packets go out by an interface.
 const OUTGOING: &[Hook] = &[Hook::Forward, Hook::Output, Hook::Postrouting];
 
-pub(super) fn expr(expr: &Expr, bases: &[BaseChain], add: &mut impl FnMut(Check, String)) {
+/// `own` is what the chain itself is, `bases` are all base chains that lead to it.
+pub(super) fn expr(
+    expr: &Expr,
+    own: Option<BaseChain>,
+    bases: &[BaseChain],
+    add: &mut impl FnMut(Check, String),
+) {
     let everywhere = |hooks: &[Hook]| bases.iter().all(|base| among(*base, hooks));
-    // A chain may be shared by hooks: where there is no interface, its name is empty.
-    let somewhere =
-        |hooks: &[Hook]| bases.is_empty() || bases.iter().any(|base| among(*base, hooks));
+    // Chains are shared by hooks, as in iptables: where there is no interface, its name is empty.
+    let somewhere = |hooks: &[Hook]| own.is_none_or(|base| among(base, hooks));
     match expr {
         Expr::Meta(meta) => {
             let known = match meta {

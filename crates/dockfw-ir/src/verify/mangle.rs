@@ -75,7 +75,7 @@ fn check_mark(mark: &SetMark, bases: &[BaseChain], add: &mut impl FnMut(Check, S
         add(Check::Mark, "the mark stays as it is".to_owned());
     }
     if mark.source == MarkSource::Socket && mark.keep != 0 {
-        hook::expr(&Socket::Mark.into(), bases, add);
+        hook::expr(&Socket::Mark.into(), None, bases, add);
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn check(
     rule: &Rule,
     table: &Table,
     index: &Index<'_>,
-    bases: &[BaseChain],
+    (own, bases): (Option<BaseChain>, &[BaseChain]),
     add: &mut impl FnMut(Check, String),
 ) {
     if rule.statements.is_empty() {
@@ -43,7 +43,7 @@ pub(super) fn check(
         }
         ended |= statement.is_terminal();
         if let Some(key) = context::key_of(statement) {
-            check_key(statement, key, bases, add);
+            check_key(statement, key, (own, bases), add);
             lookup(statement, key, index, add);
         }
         contradictions(statement, table.family, known, flow, add);
@@ -136,7 +136,7 @@ fn flow_protocol(statement: &Statement) -> Option<u8> {
 fn check_key(
     statement: &Statement,
     key: &Key,
-    bases: &[BaseChain],
+    (own, bases): (Option<BaseChain>, &[BaseChain]),
     add: &mut impl FnMut(Check, String),
 ) {
     if key.0.is_empty() {
@@ -150,7 +150,7 @@ fn check_key(
         );
     }
     for expr in &key.0 {
-        hook::expr(expr, bases, add);
+        hook::expr(expr, own, bases, add);
     }
     let is_string =
         |expr: &Expr| matches!(expr, Expr::Fib(fib) if fib.result == FibResult::Oifname);
