@@ -23,6 +23,7 @@ pub mod mark;
 pub mod multiport;
 pub mod owner;
 pub mod pkttype;
+mod rate;
 pub mod recent;
 mod registry;
 pub mod rpfilter;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Match;
 use super::addrtype::write_list;
+use super::{Match, rate};
 use crate::parse::{Args, Bad, ErrorKind, Opt, read};
 use crate::program::Family;
 
@@ -45,25 +45,13 @@ pub struct Rate {
     pub period: u64,
 }
 
-const UNITS: [(u64, &str, &str); 4] = [
-    (86_400_000_000, "day", "day"),
-    (3_600_000_000, "hour", "hour"),
-    (60_000_000, "minute", "min"),
-    (1_000_000, "second", "sec"),
-];
+/// Ticks of a period in a second.
+const TICKS: u64 = 1_000_000;
 
 impl Rate {
     /// How many packets in which unit, as iptables-save shows it.
     pub fn per(self) -> (u64, &'static str) {
-        let period = self.period.max(1);
-        let mut shown = (UNITS[0].0 / period, UNITS[0].2);
-        for (unit, _, short) in UNITS {
-            if period > unit || unit / period < unit % period {
-                break;
-            }
-            shown = (unit / period, short);
-        }
-        shown
+        rate::per(self.period, TICKS)
     }
 
     fn parse(text: &str) -> Result<Self, Bad> {
@@ -76,23 +64,8 @@ impl Rate {
                 "write a rate of packets",
             ));
         }
-        let unit = UNITS
-            .iter()
-            .find(|(_, name, _)| !unit.is_empty() && name.starts_with(&unit));
-        let number = read::u32(number).ok().filter(|number| *number > 0);
-        let (Some((unit, _, _)), Some(number)) = (unit, number) else {
-            return Err(Bad::new(
-                format!("\"{text}\" is not a rate"),
-                "write a number and second, minute, hour or day, such as 5/minute",
-            ));
-        };
-        match unit / u64::from(number) {
-            0 => Err(Bad::new(
-                format!("the rate {text} is too fast"),
-                "write at most 1000000/second",
-            )),
-            period => Ok(Self { period }),
-        }
+        let period = rate::parse(text, TICKS)?;
+        Ok(Self { period })
     }
 }
 

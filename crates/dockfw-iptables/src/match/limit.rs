@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Match;
+use super::{Match, rate};
 use crate::parse::{Args, Bad, Opt, read};
 
 /// The limit match: a token bucket.
@@ -34,49 +34,21 @@ pub struct Rate {
     pub period: u32,
 }
 
-const UNITS: [(u32, &str, &str); 4] = [
-    (864_000_000, "day", "day"),
-    (36_000_000, "hour", "hour"),
-    (600_000, "minute", "min"),
-    (10_000, "second", "sec"),
-];
+/// Ticks of a period in a second.
+const TICKS: u64 = 10_000;
 
 impl Rate {
     /// How many packets in which unit, as iptables-save shows it: the largest unit in which the
     /// rounding is least.
-    pub fn per(self) -> (u32, &'static str) {
-        let period = self.period.max(1);
-        let mut shown = (UNITS[0].0 / period, UNITS[0].2);
-        for (unit, _, short) in UNITS {
-            if period > unit || unit / period < unit % period {
-                break;
-            }
-            shown = (unit / period, short);
-        }
-        shown
+    pub fn per(self) -> (u64, &'static str) {
+        rate::per(self.period.into(), TICKS)
     }
 
     /// `number[/unit]`; the unit may be shortened, and is a second when it is left out.
     pub(crate) fn parse(text: &str) -> Result<Self, Bad> {
-        let (number, unit) = text.split_once('/').unwrap_or((text, "second"));
-        let unit = unit.to_ascii_lowercase();
-        let unit = UNITS
-            .iter()
-            .find(|(_, name, _)| !unit.is_empty() && name.starts_with(&unit));
-        let number = read::u32(number).ok().filter(|number| *number > 0);
-        let (Some((unit, _, _)), Some(number)) = (unit, number) else {
-            return Err(Bad::new(
-                format!("\"{text}\" is not a rate"),
-                "write a number and second, minute, hour or day, such as 5/minute",
-            ));
-        };
-        match unit / number {
-            0 => Err(Bad::new(
-                format!("the rate {text} is too fast"),
-                "write at most 10000/second",
-            )),
-            period => Ok(Self { period }),
-        }
+        // A day in ticks fits.
+        let period = u32::try_from(rate::parse(text, TICKS)?).unwrap_or(u32::MAX);
+        Ok(Self { period })
     }
 }
 
