@@ -198,6 +198,15 @@ fn rules_that_nothing_reaches_are_named() {
         ),
         [(1, Why::Covered(0))]
     );
+    // After NOTRACK, or a jump to it, the state is another one.
+    for between in ["-j NOTRACK", "-j a"] {
+        let rules = format!(
+            "*raw\n:PREROUTING ACCEPT [0:0]\n:a - [0:0]\n-A a -j NOTRACK\n\
+             -A PREROUTING -m conntrack --ctstate UNTRACKED -j ACCEPT\n-A PREROUTING {between}\n\
+             -A PREROUTING -m conntrack --ctstate UNTRACKED -j DROP\nCOMMIT\n"
+        );
+        assert_eq!(idle(&rules), [], "{rules}");
+    }
     // A mark may have changed in between, and a limit takes a part of the packets only.
     let fine = [
         "-A FORWARD -m mark --mark 1 -j ACCEPT\n-A FORWARD -j MARK --set-mark 1\n\
@@ -375,6 +384,23 @@ fn keys_that_do_not_fit_a_register_stay_rules() {
     let compiled = table(&loaded.program, name, Optimize::Full).unwrap();
     assert_eq!(compiled.table.sets, []);
     assert_eq!(compiled.table.chains.first().unwrap().rules.len(), 3);
+}
+
+#[test]
+fn lists_that_multiply_stay_rules() {
+    let ports = |first: u16| {
+        let list: Vec<_> = (0..15).map(|n| (first + 2 * n).to_string()).collect();
+        list.join(",")
+    };
+    let rule = |first| {
+        format!(
+            "-A FORWARD -p tcp -m multiport --sports {} -m multiport --dports {} -j ACCEPT\n",
+            ports(first),
+            ports(first + 1000)
+        )
+    };
+    let (forward, _) = folded(&format!("{}{}", rule(1), rule(101)));
+    assert_eq!(forward.len(), 2);
 }
 
 #[test]

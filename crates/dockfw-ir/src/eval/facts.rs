@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::lookup::{find, satisfied};
 use crate::chain::Chain;
+use crate::expr::ct::state;
 use crate::expr::{Ct, Expr, Key, Meta, Socket};
 use crate::name::{ChainName, SetName};
 use crate::set::{ElementData, Set};
@@ -234,6 +235,10 @@ impl<'r> Chains<'r> {
                 | Statement::Redirect { .. } => {
                     if let Statement::SetMark(mark) = statement {
                         set_mark(facts, mark);
+                    } else if *statement == Statement::Notrack {
+                        // It stands where conntrack has not been yet.
+                        let untracked = Value::new().and_host_u32(state::UNTRACKED);
+                        facts.set(&Ct::State.into(), untracked);
                     }
                     decision.effects.push(Effect::Statement(statement));
                     if statement.is_terminal() {

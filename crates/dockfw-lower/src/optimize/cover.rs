@@ -28,6 +28,9 @@ pub(super) fn reached(rules: Vec<Numbered>) -> (Vec<Shaped>, Vec<Unreachable>) {
             }
             continue;
         }
+        if shaped.may_untrack() {
+            covers.forget_connections(&kept);
+        }
         covers.add(&shaped, kept.len());
         kept.push(shaped);
     }
@@ -66,6 +69,13 @@ impl Covers {
                 self.wide.push(index);
             }
         }
+    }
+
+    /// Leaves out rules that read the conntrack entry: it is another one from here on.
+    fn forget_connections(&mut self, kept: &[Shaped]) {
+        let stays = |index: &usize| kept.get(*index).is_some_and(|of| !of.reads_connection());
+        self.by_tests.retain(|_, index| stays(index));
+        self.wide.retain(stays);
     }
 
     /// The source of a rule before this one with nothing but tests that this one has too.

@@ -253,6 +253,10 @@ impl<N: FnMut(usize) -> SetName> Out<N> {
                 return false;
             };
             let source = shaped.source;
+            // Lists that multiply cost more as elements than as rules.
+            if items.len() + fields.len() > MAX_ELEMENTS_EACH * group.len() {
+                return false;
+            }
             items.extend(fields.into_iter().map(|fields| Item { fields, source }));
         }
         let Some(layers) = layers(items) else {
@@ -380,6 +384,8 @@ fn protocol(shaped: &Shaped) -> Option<(usize, Value)> {
     })
 }
 
+/// The most elements that a rule may become, on average over its group.
+const MAX_ELEMENTS_EACH: usize = 64;
 /// The most elements that one rule may become.
 const MAX_PRODUCT: usize = 4096;
 

@@ -3,7 +3,7 @@
 use dockfw_ir::chain::Rule;
 use dockfw_ir::expr::{Ct, Expr, Key, Meta, Payload};
 use dockfw_ir::set::Element;
-use dockfw_ir::statement::{Match, Nat, Operator, Statement, Test, Verdict};
+use dockfw_ir::statement::{Mangle, Match, Nat, Operator, Statement, Test, Verdict};
 use dockfw_ir::value::{DataType, Value};
 
 /// First and last value of a test, both inclusive.
@@ -271,8 +271,28 @@ impl Shaped {
     }
 }
 
+impl Shaped {
+    /// Whether the packet can have another conntrack entry after this rule, or none.
+    pub(super) fn may_untrack(&self) -> bool {
+        self.tail.iter().any(|statement| {
+            matches!(
+                statement,
+                Statement::Notrack
+                    | Statement::Verdict(Verdict::Jump(_))
+                    | Statement::Mangle(Mangle::Zone { .. })
+            )
+        })
+    }
+
+    /// Whether a test asks for the conntrack entry.
+    pub(super) fn reads_connection(&self) -> bool {
+        let mut exprs = self.parts.iter().flat_map(|part| &part.key().0);
+        exprs.any(|expr| matches!(expr, Expr::Ct(_)))
+    }
+}
+
 /// Whether an expression gives the same for a packet in every rule of a chain, and of the chains
-/// that it jumps to.
+/// that it jumps to; of conntrack as long as no rule [`may_untrack`](Shaped::may_untrack).
 fn is_stable(expr: &Expr) -> bool {
     match expr {
         Expr::Payload(payload) => !matches!(
