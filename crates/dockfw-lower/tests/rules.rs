@@ -246,3 +246,39 @@ fn a_rules_file_for_the_boot_is_read_as_it_is() {
         ["iifname \"eth0\" ip saddr != 192.0.2.2 drop"]
     );
 }
+
+/// Scripts put Docker's jump there themselves, and jump to the chain from their own.
+#[test]
+fn an_empty_docker_user_can_be_jumped_to() {
+    for rules in [
+        "-I FORWARD -j DOCKER-USER",
+        "-A FORWARD -i eth0 -j DOCKER-USER",
+        "-N own\n-A own -j DOCKER-USER\n-A FORWARD -j own",
+    ] {
+        let jumps = chain(&host(rules, Optimize::Full), "FORWARD4").len();
+        assert_eq!(jumps, 3, "{rules}");
+    }
+}
+
+#[test]
+fn the_reference_has_every_rule_of_the_operator() {
+    let rules = "-N DOCKER-mine\n-A DOCKER-mine -i bad0 -j DROP\n-A FORWARD -j DOCKER-mine\n\
+                 -I FORWARD -i eth0 -j DOCKER-USER\n-N DOCKER-none\n-A FORWARD -j DOCKER-none\n";
+    let filter = reference(&host(rules, Optimize::None)).ipv4.to_string();
+    let shown: Vec<_> = filter
+        .lines()
+        .filter(|line| line.starts_with("-A FORWARD") || line.starts_with("-A DOCKER-mine"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "-A FORWARD -i eth0 -j DOCKER-USER",
+            "-A FORWARD -j DOCKER-USER",
+            "-A FORWARD -j DOCKER-FORWARD",
+            "-A FORWARD -j DOCKER-mine",
+            "-A FORWARD -j DOCKER-none",
+            "-A DOCKER-mine -i bad0 -j DROP",
+        ]
+    );
+    assert!(filter.contains(":DOCKER-none - [0:0]"));
+}

@@ -1,10 +1,10 @@
 //! The operator's rules, put where running them would have put them.
 
-use dockfw_iptables::{Chain, ChainName, Family, Program, Rule, TableName, Target};
+use dockfw_iptables::{Chain, Family, Program, TableName};
 
 use crate::lower::family;
 use crate::rules::UserRules;
-use crate::rules::user::{DOCKER_FORWARD, DOCKER_USER, FORWARD};
+use crate::rules::user::{DOCKER_FORWARD, DOCKERS, FORWARD, markers};
 
 /// Adds the rules of a program's family.
 pub(super) fn add(user: &UserRules, program: &mut Program) {
@@ -19,18 +19,14 @@ pub(super) fn add(user: &UserRules, program: &mut Program) {
         return;
     };
     let filter = program.table_mut(TableName::Filter);
-    for chain in from.chains() {
+    // All chains first: rules lead to any of them.
+    let mine = |chain: &&Chain| {
         let name = chain.name();
-        if *name == FORWARD || *name == DOCKER_FORWARD {
-            continue;
-        }
-        let is_dockers = filter.chain(name.as_str()).is_some() && *name != DOCKER_USER;
-        if is_dockers || chain.policy().is_some() || chain.rules().len() == 0 && is_of_docker(name)
-        {
-            continue;
-        }
-        filter.create_chain(name.clone());
-        if let Some(to) = filter.chain_mut(name.as_str()) {
+        chain.policy().is_none() && *name != DOCKER_FORWARD && !DOCKERS.contains(name)
+    };
+    for chain in from.chains().filter(mine) {
+        filter.create_chain(chain.name().clone());
+        if let Some(to) = filter.chain_mut(chain.name().as_str()) {
             chain.rules().for_each(|rule| to.append(rule.clone()));
         }
     }
@@ -43,27 +39,17 @@ pub(super) fn add(user: &UserRules, program: &mut Program) {
     }
 }
 
-fn is_of_docker(name: &ChainName) -> bool {
-    name.as_str().starts_with("DOCKER")
-}
-
-fn is_dockers_rule(rule: &Rule) -> bool {
-    matches!(&rule.target, Some(Target::Jump(to)) if is_of_docker(to)) && rule.matches.is_empty()
-}
-
-/// Puts the rules in front of and behind those of Docker, which stand for all that Docker has.
+/// Puts the rules in front of, between and behind those of Docker.
 fn around(from: &Chain, to: &mut Chain) {
-    let mut position = 1;
-    let mut rules = from.rules();
-    let mut left = from.rules().filter(|rule| is_dockers_rule(rule)).count();
-    while left > 0 {
-        let Some(rule) = rules.next() else { return };
-        if is_dockers_rule(rule) {
-            left -= 1;
-        } else {
-            to.insert(position, rule.clone());
+    let dockers = markers(from.name());
+    let mut dockers = dockers.iter().peekable();
+    for (position, rule) in (1..).zip(from.rules()) {
+        match dockers.peek() {
+            Some(next) if *next == rule => {
+                dockers.next();
+            }
+            Some(_) => to.insert(position, rule.clone()),
+            None => to.append(rule.clone()),
         }
-        position += 1;
     }
-    rules.for_each(|rule| to.append(rule.clone()));
 }

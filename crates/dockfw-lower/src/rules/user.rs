@@ -26,7 +26,7 @@ pub(crate) const DOCKER_FORWARD: XtChainName = XtChainName::from_static("DOCKER-
 /// The built-in chain.
 pub(crate) const FORWARD: XtChainName = XtChainName::from_static("FORWARD");
 /// Chains that belong to Docker alone.
-const DOCKERS: [XtChainName; 6] = [
+pub(crate) const DOCKERS: [XtChainName; 6] = [
     XtChainName::from_static("DOCKER"),
     XtChainName::from_static("DOCKER-BRIDGE"),
     XtChainName::from_static("DOCKER-CT"),
@@ -215,9 +215,9 @@ fn skeleton() -> Vec<Located> {
         table: TableName::Filter,
         command,
     };
-    let append = |chain: &XtChainName, to: &XtChainName| Command::Append {
+    let append = |chain: &XtChainName| Command::Append {
         chain: chain.clone(),
-        rules: vec![leads_to(to)],
+        rules: markers(chain),
         counters: None,
     };
     let mut commands: Vec<_> = DOCKERS
@@ -225,12 +225,19 @@ fn skeleton() -> Vec<Located> {
         .chain([&DOCKER_USER, &DOCKER_FORWARD])
         .map(|chain| Command::NewChain(chain.clone()))
         .collect();
-    commands.extend([
-        append(&FORWARD, &DOCKER_USER),
-        append(&FORWARD, &DOCKER_FORWARD),
-        append(&DOCKER_FORWARD, &DOCKER_CT),
-    ]);
+    commands.extend([append(&FORWARD), append(&DOCKER_FORWARD)]);
     commands.into_iter().map(located).collect()
+}
+
+/// Docker's own rules in a chain, in order; those in `DOCKER-FORWARD` stand for all that it has.
+pub(crate) fn markers(chain: &XtChainName) -> Vec<Rule> {
+    if *chain == FORWARD {
+        vec![leads_to(&DOCKER_USER), leads_to(&DOCKER_FORWARD)]
+    } else if *chain == DOCKER_FORWARD {
+        vec![leads_to(&DOCKER_CT)]
+    } else {
+        Vec::new()
+    }
 }
 
 fn leads_to(chain: &XtChainName) -> Rule {
@@ -362,9 +369,6 @@ impl Native {
                 }
                 continue;
             }
-            if *name == DOCKER_USER && chain.rules().len() == 0 {
-                continue;
-            }
             self.chains.extend(self.compiler.user_chain(chain));
         }
         let differs = |chain: &XtChainName, dockers: &[Rule]| {
@@ -373,22 +377,18 @@ impl Native {
         };
         let user = differs(&DOCKER_USER, &[]);
         let user = user.then(|| self.name(&DOCKER_USER)).flatten();
-        let jumps = [leads_to(&DOCKER_USER), leads_to(&DOCKER_FORWARD)];
-        let forward = differs(&FORWARD, &jumps);
-        let docker = differs(&DOCKER_FORWARD, &[leads_to(&DOCKER_CT)]);
+        let forward = differs(&FORWARD, &markers(&FORWARD));
+        let docker = differs(&DOCKER_FORWARD, &markers(&DOCKER_FORWARD));
         if !forward && !docker {
             return (user, None);
         }
         let to = |name: &ChainName| dispatch(vec![jump(name)], "Docker's rules");
         let mut docker_forward = own_name("DOCKER-FORWARD", ' ');
         if docker && let Some(chain) = filter.chain(DOCKER_FORWARD.as_str()) {
-            let inside = [(leads_to(&DOCKER_CT), to(&docker_forward))];
+            let inside = [to(&docker_forward)];
             docker_forward = self.around(chain, &inside).unwrap_or(docker_forward);
         }
-        let inside = [
-            (leads_to(&DOCKER_USER), to(&own_name("DOCKER-USER", ' '))),
-            (leads_to(&DOCKER_FORWARD), to(&docker_forward)),
-        ];
+        let inside = [to(&own_name("DOCKER-USER", ' ')), to(&docker_forward)];
         let chain = filter.chain(FORWARD.as_str());
         let forward = chain.and_then(|chain| self.around(chain, &inside));
         (user, forward)
@@ -399,9 +399,7 @@ impl Native {
         let Some(Target::Jump(to) | Target::Goto(to)) = &rule.target else {
             return;
         };
-        let is_dockers_own = *rule == leads_to(to)
-            && ((*chain == FORWARD && (*to == DOCKER_USER || *to == DOCKER_FORWARD))
-                || (*chain == DOCKER_FORWARD && *to == DOCKER_CT));
+        let is_dockers_own = markers(chain).contains(rule);
         if !is_dockers_own && (DOCKERS.contains(to) || *to == DOCKER_FORWARD || *to == FORWARD) {
             let message =
                 format!("{to} belongs to Docker; its rules are not a chain of that name here");
@@ -410,13 +408,13 @@ impl Native {
         }
     }
 
-    /// A chain with rules of Docker in it, which must all be there, in order.
-    fn around(&mut self, chain: &XtChain, inside: &[(Rule, IrRule)]) -> Option<ChainName> {
+    /// A chain with rules of Docker in it, which must all be there, in order, and become `inside`.
+    fn around(&mut self, chain: &XtChain, inside: &[IrRule]) -> Option<ChainName> {
         let name = self.name(chain.name())?;
         let rules: Vec<&Rule> = chain.rules().collect();
         let mut made = Vec::new();
         let mut from = 0;
-        for (marker, dockers) in inside {
+        for (marker, dockers) in markers(chain.name()).iter().zip(inside) {
             let rest = rules.get(from..).unwrap_or_default();
             let Some(at) = rest.iter().position(|rule| *rule == marker) else {
                 let message = format!(
