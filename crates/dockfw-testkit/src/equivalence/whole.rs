@@ -86,6 +86,38 @@ pub fn world(constants: &Constants, without_icmp: bool) -> World {
     world
 }
 
+/// A machine that has what a program names, and packets aimed at the program's constants.
+pub struct Scene {
+    /// The machine.
+    pub world: World,
+    aim: Aim,
+}
+
+impl Scene {
+    /// That of a program.
+    pub fn of(program: &Program) -> Self {
+        let constants = Constants::of(program, &TABLES);
+        let world = world(&constants, compares_any_ports(program));
+        let aim = Aim {
+            names: world.interfaces.iter().map(|of| of.name.clone()).collect(),
+            pool: Pool::around(&world),
+            constants,
+            ipv6: program.family() == Family::Ipv6,
+        };
+        Self { world, aim }
+    }
+
+    /// A packet that means something on the machine.
+    pub fn packet(&self, rng: &mut Rng) -> Packet {
+        loop {
+            let packet = self.aim.packet(rng);
+            if self.world.is_modelled(&packet) {
+                return packet;
+            }
+        }
+    }
+}
+
 /// Sends packets until there are enough, or one ends otherwise.
 pub fn compare(
     program: &Program,
@@ -94,14 +126,7 @@ pub fn compare(
     rng: &mut Rng,
     packets: u64,
 ) -> Option<Difference> {
-    let constants = Constants::of(program, &TABLES);
-    let world = world(&constants, compares_any_ports(program));
-    let aim = Aim {
-        names: world.interfaces.iter().map(|of| of.name.clone()).collect(),
-        pool: Pool::around(&world),
-        constants,
-        ipv6: program.family() == Family::Ipv6,
-    };
+    let Scene { world, aim } = Scene::of(program);
     let (xt_host, native_host) = (world.docker(), world.ours());
     let xt = xt::Evaluator::new(program).limits(limits);
     let found = if limits {
