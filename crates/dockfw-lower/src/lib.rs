@@ -13,4 +13,4 @@ pub mod optimize;
 pub mod reference;
 pub mod rules;
 
-pub use lower::{lower, table_name};
+pub use lower::{container_elements, lower, table_name};

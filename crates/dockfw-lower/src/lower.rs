@@ -21,6 +21,7 @@
 //! Source: the behaviour of moby docker-v29.0.0,
 //! `daemon/libnetwork/drivers/bridge/internal/iptabler/`.
 
+mod container;
 mod dnat;
 pub(crate) mod family;
 mod forward;
@@ -33,6 +34,8 @@ mod ports;
 mod postrouting;
 
 use std::ops::Deref;
+
+pub use container::container_elements;
 
 use dockfw_ir::name::{Comment, IfName, TableName};
 use dockfw_ir::{Ruleset, Table};

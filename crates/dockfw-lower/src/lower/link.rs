@@ -17,7 +17,8 @@ use super::names;
 use crate::docker::link::links;
 use crate::host::{DEFAULT_BRIDGE, Host};
 
-fn has_links(network: &BridgeNetwork<'_>) -> bool {
+/// Whether a network is the one whose containers may be linked.
+pub(super) fn has_links(network: &BridgeNetwork<'_>) -> bool {
     network.name == DEFAULT_BRIDGE && !network.icc && network.ipv4.is_some()
 }
 
