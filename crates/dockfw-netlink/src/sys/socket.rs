@@ -231,7 +231,7 @@ impl Socket {
         // SAFETY: the child calls only async-signal-safe functions and `_exit`; see `last_holder`.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            last_holder(self.fd(), release.as_raw_fd());
+            last_holder(self.fd(), release.as_raw_fd(), hold.as_raw_fd());
         }
         // In this order: the socket first, then the end of the pipe that the child waits for.
         drop(release);
@@ -254,7 +254,10 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// What the child of [`Socket::close_in_background`] does.
-fn last_holder(socket: RawFd, release: RawFd) -> ! {
+fn last_holder(socket: RawFd, release: RawFd, hold: RawFd) -> ! {
+    // Its own copy would keep it waiting, should close_range fail.
+    // SAFETY: a plain number; the child closes its own copy.
+    unsafe { libc::close(hold) };
     let (low, high) = (socket.min(release), socket.max(release));
     close_range(0, low - 1);
     close_range(low + 1, high - 1);
@@ -274,8 +277,8 @@ fn last_holder(socket: RawFd, release: RawFd) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// Closes the descriptors from `first` to `last`; on kernels before 5.9 only standard input,
-/// output and error, which are the ones that others wait for.
+/// Closes the descriptors from `first` to `last`; on kernels before 5.9 one by one, and only as
+/// many as a process may have open as a rule.
 fn close_range(first: c_int, last: c_int) {
     if first > last {
         return;
@@ -283,7 +286,7 @@ fn close_range(first: c_int, last: c_int) {
     // SAFETY: plain numbers; the child closes its own copies of descriptors.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     if result != 0 {
-        for fd in first..=last.min(2) {
+        for fd in first..=last.min(1023) {
             // SAFETY: likewise.
             unsafe { libc::close(fd) };
         }
