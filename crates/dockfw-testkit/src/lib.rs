@@ -10,3 +10,4 @@ pub mod fixture;
 pub mod lab;
 pub mod matrix;
 pub mod packets;
+pub mod storm;
