@@ -95,6 +95,16 @@ impl Executor {
         })
     }
 
+    /// Sets the size of the receive buffer, for tests of what is lost in a small one.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    #[doc(hidden)]
+    pub fn set_receive_buffer(&self, bytes: u32) -> std::io::Result<()> {
+        self.socket.set_receive_buffer(bytes)
+    }
+
     /// Closes the socket without waiting for the kernel to clean up; see
     /// [`Socket::close_in_background`].
     pub fn close_in_background(self) {

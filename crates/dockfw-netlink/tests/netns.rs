@@ -3,6 +3,8 @@
 
 #[path = "netns/lab.rs"]
 mod lab;
+#[path = "netns/neighbours.rs"]
+mod neighbours;
 #[path = "netns/outcomes.rs"]
 mod outcomes;
 #[expect(

@@ -148,6 +148,16 @@ impl Socket {
         })
     }
 
+    /// Sets the size of the receive buffer, which the kernel doubles and keeps above about 2 KiB.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_receive_buffer(&self, bytes: u32) -> io::Result<()> {
+        let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+        self.set_option(libc::SOL_SOCKET, libc::SO_RCVBUF, bytes)
+    }
+
     /// Sends the parts as one datagram and returns how many bytes the kernel took.
     ///
     /// The kernel has processed the datagram when this returns.
