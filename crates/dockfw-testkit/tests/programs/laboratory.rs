@@ -84,6 +84,8 @@ struct Found {
     /// Packets by what became of them under iptables.
     ends: BTreeMap<&'static str, usize>,
     packets: usize,
+    /// iptables-legacy-restore takes the file too.
+    legacy: bool,
     /// Packets that end otherwise without any rules.
     decided: usize,
     /// Packets that were lost on one side at first.
@@ -138,15 +140,22 @@ fn ask_all(labs: &[Lab], probes: &[Probe]) -> Result<Vec<Vec<Outcome>>> {
 fn compare(family: Family, text: &str, program: &Program, ours: &[Verified]) -> Result<Found> {
     let scene = Scene::new(program);
     let (theirs_lab, open_lab) = (scene.lab()?, scene.lab()?);
-    let restore = match family {
-        Family::Ipv4 => "iptables-nft-restore",
-        Family::Ipv6 => "ip6tables-nft-restore",
+    let [nft, legacy] = match family {
+        Family::Ipv4 => ["iptables-nft-restore", "iptables-legacy-restore"],
+        Family::Ipv6 => ["ip6tables-nft-restore", "ip6tables-legacy-restore"],
     };
     // Files that refer to chains of other files are loaded with those chains, as they were read.
-    on_host(&theirs_lab, || {
-        feed(restore, &[], text).or_else(|_| feed(restore, &[], &program.to_string()))
-    })?;
+    let load = |lab: &Lab, restore| {
+        on_host(lab, || {
+            feed(restore, &[], text).or_else(|_| feed(restore, &[], &program.to_string()))
+        })
+    };
+    load(&theirs_lab, nft)?;
     let mut labs = vec![theirs_lab];
+    // The other back end, where it takes the file, is one more that must do the same.
+    let legacy_lab = scene.lab()?;
+    let is_legacy = load(&legacy_lab, legacy).is_ok();
+    labs.extend(is_legacy.then_some(legacy_lab));
     for ruleset in ours {
         let lab = scene.lab()?;
         let commit = || {
@@ -160,6 +169,7 @@ fn compare(family: Family, text: &str, program: &Program, ours: &[Verified]) -> 
     let mut left = scene.probes();
     let mut found = Found {
         packets: left.len(),
+        legacy: is_legacy,
         ..Found::default()
     };
     let open = ask(&open_lab, &left)?;
@@ -187,7 +197,8 @@ fn compare(family: Family, text: &str, program: &Program, ours: &[Verified]) -> 
             let source = source.map_or(String::new(), |of| format!(" ({of})"));
             let theirs_text = end(theirs);
             let line = format!(
-                "  {from}{source} to {to} {protocol:?} {port}: iptables: {theirs_text}; ours: {texts:?}\n"
+                "  {from}{source} to {to} {protocol:?} {port}: iptables-nft: {theirs_text}; \
+                 legacy, if there, folded, unfolded: {texts:?}\n"
             );
             // Whatever is not a loss is sure.
             if retry < RETRIES && ours.chain([theirs]).any(is_lost) {
@@ -290,12 +301,13 @@ fn the_kernel_does_with_our_table_what_it_does_with_theirs() {
             scope.spawn(work);
         }
     });
-    let (mut compared, mut deciding, mut packets, mut decided) = (0, 0, 0, 0);
+    let (mut compared, mut legacy, mut deciding, mut packets, mut decided) = (0, 0, 0, 0, 0);
     let mut wrong = String::new();
     for (name, (row, found)) in rows.into_inner().unwrap() {
         println!("{name}: {row}");
         let Some(found) = found else { continue };
         compared += 1;
+        legacy += usize::from(found.legacy);
         deciding += usize::from(found.decided > 0);
         packets += found.packets;
         decided += found.decided;
@@ -304,11 +316,12 @@ fn the_kernel_does_with_our_table_what_it_does_with_theirs() {
         }
     }
     println!(
-        "{compared} files, {deciding} of which decide; {packets} packets under each, {decided} of \
+        "{compared} files, {legacy} under iptables-legacy too, {deciding} of which decide; {packets} packets under each, {decided} of \
          which the rules decide; {:?}",
         started.elapsed()
     );
     assert!(wrong.is_empty(), "{wrong}");
     assert!(compared >= COMPARED || only.is_some(), "{compared}");
+    assert!(legacy >= COMPARED || only.is_some(), "{legacy}");
     assert!(deciding >= DECIDING || only.is_some(), "{deciding}");
 }
