@@ -6,11 +6,13 @@
 mod check;
 mod commit;
 mod compile;
+pub mod confirm;
 mod exit;
 mod import;
 mod input;
 mod output;
 mod release;
+pub mod session;
 mod status;
 mod tables;
 mod without_rules;

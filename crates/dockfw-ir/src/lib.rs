@@ -34,6 +34,8 @@ pub mod verify;
 
 pub mod eval;
 
+pub mod pending;
+
 pub use chain::{BaseChain, Chain, Rule};
 pub use set::{Element, Set, SetKind};
 pub use statement::Statement;

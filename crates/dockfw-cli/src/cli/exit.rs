@@ -17,6 +17,8 @@ pub enum Exit {
     Refused,
     /// 6: someone else changed the ruleset meanwhile.
     Stale,
+    /// 7: what was pending has been rolled back.
+    RolledBack,
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Self::Differs => 3,
             Self::Refused => 5,
             Self::Stale => 6,
+            Self::RolledBack => 7,
         }
     }
 }
