@@ -11,6 +11,11 @@ mod exit;
 mod import;
 mod input;
 mod output;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "no verb calls it yet")
+)]
+mod plan;
 mod release;
 pub mod session;
 mod status;

@@ -32,6 +32,8 @@ pub mod json;
 pub mod print;
 pub mod verify;
 
+pub mod diff;
+
 pub mod eval;
 
 pub mod pending;

@@ -42,8 +42,10 @@ pub(crate) mod value;
 
 use std::fmt;
 
+use crate::chain::{Chain, Rule};
 use crate::expr::Key;
 use crate::name::Comment;
+use crate::set::{Element, Set};
 use crate::table::{Family, Ruleset, Table};
 
 pub use statement::TAUTOLOGY;
@@ -89,6 +91,36 @@ pub fn nft_with(ruleset: &Ruleset, options: Options) -> String {
         }
         print_table(&mut out, table);
     }
+    out
+}
+
+/// A rule of a table, as one line of a listing without what stands before it. A rule without
+/// statements, which is never verified, is a comment.
+pub fn rule(table: &Table, rule: &Rule) -> String {
+    let mut out = String::new();
+    chain::print_rule(&mut out, table, rule);
+    let line = out.lines().next_back().unwrap_or_default();
+    line.trim().to_owned()
+}
+
+/// A chain of a table, as the lines of a listing.
+pub fn chain(table: &Table, of: &Chain) -> String {
+    let mut out = String::new();
+    chain::print(&mut out, table, of);
+    out
+}
+
+/// A set or map, as the lines of a listing.
+pub fn set(of: &Set) -> String {
+    let mut out = String::new();
+    set::print(&mut out, of);
+    out
+}
+
+/// An element of a set or map, as a listing has it.
+pub fn element(of: &Set, element: &Element) -> String {
+    let mut out = String::new();
+    set::element(&mut out, of, element);
     out
 }
 

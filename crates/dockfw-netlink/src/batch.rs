@@ -5,7 +5,8 @@
 //! for a trial.
 
 use dockfw_ir::chain::Rule;
-use dockfw_ir::name::{Comment, TableName};
+use dockfw_ir::diff::Counts;
+use dockfw_ir::name::{Comment, SetName, TableName};
 use dockfw_ir::statement::Statement;
 use dockfw_ir::table::{Family, Table};
 use dockfw_ir::{Ruleset, Set, Verified};
@@ -39,6 +40,9 @@ pub struct Statistics {
     pub messages: usize,
     /// Bytes, likewise.
     pub bytes: usize,
+    /// What a batch of changes changes; the other numbers are then those of the tables afterwards.
+    /// `None` for other batches.
+    pub changed: Option<Counts>,
 }
 
 /// What a batch is made for.
@@ -48,6 +52,8 @@ pub(crate) enum Purpose {
     Replace,
     /// The tables are gone afterwards.
     Delete,
+    /// The tables are afterwards what the batch says, if they were what it was made from.
+    Difference,
     /// Anything else.
     Change,
 }
@@ -62,7 +68,41 @@ pub struct Batch {
     positions: Vec<u32>,
     pub(crate) tables: Vec<TableHead>,
     pub(crate) purpose: Purpose,
-    statistics: Statistics,
+    pub(crate) statistics: Statistics,
+    pub(crate) difference: Difference,
+}
+
+/// What a batch of changes knows besides.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Difference {
+    /// What the tables had in them before; [`Statistics`] has what they have afterwards.
+    pub(crate) before: Contents,
+    /// Tables that go.
+    pub(crate) removed: Vec<(Family, TableName)>,
+    /// Whether something is deleted.
+    pub(crate) deletes: bool,
+    /// By message, rising: the places in their set of the elements that it has.
+    pub(crate) places: Vec<(u32, Vec<u32>)>,
+    /// The key types of sets that the batch does not make, by table and name.
+    pub(crate) key_types: Vec<(Family, TableName, SetName, u32)>,
+}
+
+/// Numbers of what is in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Contents {
+    pub(crate) chains: usize,
+    pub(crate) sets: usize,
+    pub(crate) rules: usize,
+    pub(crate) elements: usize,
+}
+
+impl Contents {
+    pub(crate) fn add(&mut self, table: &Table) {
+        self.chains += table.chains.len();
+        self.sets += table.sets.len();
+        self.rules += table.chains.iter().map(|of| of.rules.len()).sum::<usize>();
+        self.elements += table.sets.iter().map(|of| of.elements.len()).sum::<usize>();
+    }
 }
 
 /// A table of a batch, as far as it matters for what is done with one of the same name.
@@ -184,7 +224,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct BatchBuilder {
     encoder: Encoder,
-    batch: Batch,
+    pub(crate) batch: Batch,
 }
 
 impl Default for BatchBuilder {
@@ -199,7 +239,7 @@ impl BatchBuilder {
         Self::with_capacity(4096)
     }
 
-    fn with_capacity(capacity: usize) -> Self {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self {
             encoder: Encoder::with_capacity(capacity),
             batch: Batch {
@@ -209,6 +249,7 @@ impl BatchBuilder {
                 tables: Vec::new(),
                 purpose: Purpose::Change,
                 statistics: Statistics::default(),
+                difference: Difference::default(),
             },
         }
     }
@@ -253,7 +294,7 @@ impl BatchBuilder {
         self.finish(Purpose::Change)
     }
 
-    fn finish(self, purpose: Purpose) -> Batch {
+    pub(crate) fn finish(self, purpose: Purpose) -> Batch {
         let mut batch = self.batch;
         batch.purpose = purpose;
         batch.body = self.encoder.into_bytes();
@@ -263,7 +304,7 @@ impl BatchBuilder {
     }
 
     /// Makes sure that the table is not there, without an error when it was not.
-    fn clear(&mut self, family: Family, name: &TableName) -> Result<(), EncodeError> {
+    pub(crate) fn clear(&mut self, family: Family, name: &TableName) -> Result<(), EncodeError> {
         let proto = family.nfproto();
         self.message(NFT_MSG_NEWTABLE, CREATE, proto, 0, |e| {
             table::name(e, name.as_str())
@@ -282,8 +323,19 @@ impl BatchBuilder {
         Ok(())
     }
 
+    /// Notes that a table is there afterwards.
+    pub(crate) fn note(&mut self, table: &Table) {
+        self.batch.tables.push(TableHead {
+            family: table.family,
+            name: table.name.clone(),
+            comment: None,
+            bases: Vec::new(),
+            deletion: FIRST_SEQUENCE,
+        });
+    }
+
     /// Notes what decides whether a table in the kernel can be kept.
-    fn describe(&mut self, table: &Table) {
+    pub(crate) fn describe(&mut self, table: &Table) {
         if let Some(head) = self.batch.tables.last_mut() {
             head.comment.clone_from(&table.comment);
             head.bases = table
@@ -303,7 +355,7 @@ impl BatchBuilder {
         }
     }
 
-    fn table(&mut self, table: &Table, set_id: &mut u32) -> Result<(), EncodeError> {
+    pub(crate) fn table(&mut self, table: &Table, set_id: &mut u32) -> Result<(), EncodeError> {
         let family = table.family.nfproto();
         let name = table.name.as_str();
         self.message(NFT_MSG_NEWTABLE, CREATE, family, 0, |e| {
@@ -345,7 +397,7 @@ impl BatchBuilder {
 
     /// Adds the sets that the rule looks something up in and that have no name, in the order of its
     /// statements. The kernel wants them before the rule, and deletes them with it.
-    fn anonymous_sets(
+    pub(crate) fn anonymous_sets(
         &mut self,
         family: u8,
         table: &str,
@@ -370,7 +422,7 @@ impl BatchBuilder {
     }
 
     /// Adds the elements of a set, in messages of up to 64 KiB, all of them in a row.
-    fn elements(
+    pub(crate) fn elements(
         &mut self,
         family: u8,
         table: &str,
@@ -378,10 +430,24 @@ impl BatchBuilder {
         id: Option<u32>,
     ) -> Result<(), EncodeError> {
         let writer = ElementWriter::new(set)?;
+        let kind = (NFT_MSG_NEWSETELEM, CREATE | EXCLUSIVE);
+        self.element_lists(kind, (family, table, set), id, &writer, |_, _| {})
+    }
+
+    /// Adds messages of this kind and these flags with the elements of a set. `each` is told the
+    /// places of the elements of each message in `set`.
+    pub(crate) fn element_lists(
+        &mut self,
+        (kind, flags): (u16, u16),
+        (family, table, set): (u8, &str, &Set),
+        id: Option<u32>,
+        writer: &ElementWriter<'_>,
+        mut each: impl FnMut(&mut Difference, (u32, std::ops::Range<usize>)),
+    ) -> Result<(), EncodeError> {
         let mut next = 0;
         while next < set.elements.len() {
             let first = next;
-            self.message(NFT_MSG_NEWSETELEM, CREATE | EXCLUSIVE, family, first, |e| {
+            self.message(kind, flags, family, first, |e| {
                 e.text(NFTA_SET_ELEM_LIST_TABLE, table)?;
                 e.text(NFTA_SET_ELEM_LIST_SET, set.name.as_str())?;
                 if let Some(id) = id {
@@ -398,6 +464,9 @@ impl BatchBuilder {
                     what: "an element of more than 64 KiB",
                 });
             }
+            let messages = u32::try_from(self.batch.positions.len()).unwrap_or(u32::MAX);
+            let sequence = FIRST_SEQUENCE.saturating_add(messages);
+            each(&mut self.batch.difference, (sequence, first..next));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ pub use error::{CommitError, Denial, OpenError, Refusal};
 pub(crate) use transact::receive;
 use transact::{RECEIVE, Sent};
 
-use crate::batch::{Batch, FIRST_SEQUENCE, Purpose, Statistics, TableHead};
+use crate::batch::{Batch, Contents, FIRST_SEQUENCE, Purpose, Statistics, TableHead};
 use crate::dump::QueryError;
 use crate::errno::Errno;
 use crate::origin::Origin;
@@ -115,8 +115,10 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// [`CommitError`]. Nothing was changed, except with [`CommitError::Unknown`].
+    /// [`CommitError`]. Nothing was changed, except with [`CommitError::Unknown`]. With
+    /// [`CommitError::Stale`] a batch of changes has to be made again from another reading.
     pub fn commit(&mut self, batch: &Batch, expect: Expect) -> Result<Committed, CommitError> {
+        guarded(batch, expect)?;
         let mut attempt = 1;
         let (generation_before, guard, cleared, sent) = loop {
             let generation = self.expected(expect)?;
@@ -135,7 +137,12 @@ impl Executor {
             break (
                 generation,
                 guard,
-                !matches!(clearing, Clearing::Nothing),
+                match batch.purpose {
+                    Purpose::Difference => batch.difference.deletes,
+                    Purpose::Replace | Purpose::Delete | Purpose::Change => {
+                        !matches!(clearing, Clearing::Nothing)
+                    }
+                },
                 sent,
             );
         };
@@ -182,6 +189,7 @@ impl Executor {
     ///
     /// [`CommitError`], as a commit would give.
     pub fn check(&mut self, batch: &Batch, expect: Expect) -> Result<(), CommitError> {
+        guarded(batch, expect)?;
         self.expected(expect)?;
         let sent = self.transact(batch, expect, &Clearing::Tables, false)?;
         if sent.drained.errors.is_empty() {
@@ -207,30 +215,42 @@ impl Executor {
         }
     }
 
-    /// Whether the kernel's tables have what the batch says, by their numbers.
+    /// Whether the kernel's tables have what the batch says, by their numbers. A batch of changes
+    /// that leaves the numbers as they were cannot be told so.
     fn is_in_force(&mut self, batch: &Batch) -> Result<bool, QueryError> {
-        let (mut chains, mut sets, mut rules, mut elements) = (0, 0, 0, 0);
+        let mut found = Contents::default();
         for TableHead { family, name, .. } in &batch.tables {
             match (self.summary(*family, name)?, batch.purpose) {
                 (None, Purpose::Delete) => {}
                 (Some(_), Purpose::Delete) | (None, _) => return Ok(false),
                 (Some(summary), _) => {
-                    chains += summary.chains.len();
-                    sets += summary.sets.len();
-                    rules += summary.rules();
-                    elements += summary.elements();
+                    found.chains += summary.chains.len();
+                    found.sets += summary.sets.len();
+                    found.rules += summary.rules();
+                    found.elements += summary.elements();
                 }
             }
         }
-        let expected = batch.statistics();
-        Ok(batch.purpose != Purpose::Change
-            && (chains, sets, rules, elements)
-                == (
-                    expected.chains,
-                    expected.sets,
-                    expected.rules,
-                    expected.elements,
-                ))
+        for (family, name) in &batch.difference.removed {
+            if self.table(*family, name)?.is_some() {
+                return Ok(false);
+            }
+        }
+        let statistics = batch.statistics();
+        let expected = Contents {
+            chains: statistics.chains,
+            sets: statistics.sets,
+            rules: statistics.rules,
+            elements: statistics.elements,
+        };
+        Ok(found == expected
+            && match batch.purpose {
+                Purpose::Replace | Purpose::Delete => true,
+                Purpose::Difference => {
+                    batch.difference.before != expected || !batch.difference.removed.is_empty()
+                }
+                Purpose::Change => false,
+            })
     }
 
     fn refused(&mut self, batch: &Batch, expect: Expect, errors: Vec<Answer>) -> CommitError {
@@ -264,7 +284,9 @@ impl Executor {
             | Origin::Chain { table, .. }
             | Origin::Set { table, .. }
             | Origin::Rule { table, .. }
-            | Origin::Elements { table, .. } => table.clone(),
+            | Origin::OldRule { table, .. }
+            | Origin::Elements { table, .. }
+            | Origin::OldElements { table, .. } => table.clone(),
             Origin::Batch => return Denial::Other(Box::new(refusal)),
         };
         let tables = self.tables().unwrap_or_default();
@@ -280,6 +302,15 @@ impl Executor {
             },
             None => Denial::Other(Box::new(refusal)),
         }
+    }
+}
+
+/// Handles are those of one generation.
+fn guarded(batch: &Batch, expect: Expect) -> Result<(), CommitError> {
+    match (batch.purpose, expect) {
+        (Purpose::Difference, Expect::Any) => Err(CommitError::Unguarded),
+        (Purpose::Difference, Expect::Generation(_))
+        | (Purpose::Replace | Purpose::Delete | Purpose::Change, _) => Ok(()),
     }
 }
 

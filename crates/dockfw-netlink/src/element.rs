@@ -35,6 +35,8 @@ pub(crate) struct ElementWriter<'s> {
     data_len: usize,
     /// Whether elements without extras can be copied from the headers.
     simple: bool,
+    /// Whether the space in front of the first range is said.
+    leads: bool,
 }
 
 impl<'s> ElementWriter<'s> {
@@ -69,6 +71,17 @@ impl<'s> ElementWriter<'s> {
             key_len,
             data_len,
             simple: !set.interval && set.kind != SetKind::VerdictMap,
+            leads: true,
+        })
+    }
+
+    /// The writer for elements that others stand beside, or that are deleted: the set has the space
+    /// in front of its first range already, or does without.
+    pub(crate) fn among_others(set: &'s Set) -> Result<Self> {
+        let leads = false;
+        Ok(Self {
+            leads,
+            ..Self::new(set)?
         })
     }
 
@@ -78,7 +91,7 @@ impl<'s> ElementWriter<'s> {
         let elements = self.set.elements.get(from..).unwrap_or(&[]);
         // The widest an element of this set can be: two ends, comment and lifetime included.
         let widest = 2 * (self.key_len + self.data_len) + 1024;
-        if is_single_interval(self.set) && from == 0 {
+        if self.leads && is_single_interval(self.set) && from == 0 {
             self.leading_end(encoder)?;
         }
         let simple_len = self.key_head.len() + self.key_len + self.data_head.len() + self.data_len;

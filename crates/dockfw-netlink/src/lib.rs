@@ -4,6 +4,7 @@
 //! ```text
 //! Batch::replace(&Verified) -> Result<Batch, EncodeError>        pure; tables become the ruleset
 //! Batch::delete([(Family, &TableName)]) -> Result<Batch, EncodeError>
+//! Batch::change(&RulesetChanges, &RuleHandles) -> Result<Batch, EncodeError>   the smallest commit
 //! Batch::statistics(&self) -> Statistics                         tables, chains, sets, rules,
 //!                                                                elements, messages, bytes
 //! Executor::open() -> Result<Executor, OpenError>                namespace of this thread
@@ -17,7 +18,7 @@
 //! Expect::{Any, Generation(u32)}
 //! Committed { generation_before, generation, confirmation, statistics, kernel_time }
 //! CommitError::{Refused, Stale, Denied, TooBig, Unsupported, NotCommitted, ShortSend, Unknown,
-//!               Socket, Query, Encode}
+//!               Unguarded, Socket, Query, Encode}
 //! Refusal { errno, location: Location { origin, part }, text, others }
 //! ```
 //!
@@ -45,12 +46,14 @@ mod table;
 mod userdata;
 
 pub mod batch;
+pub mod change;
 pub mod commit;
 pub mod dump;
 pub mod errno;
 pub mod origin;
 
 pub use batch::{Batch, BatchBuilder, Statistics};
+pub use change::RuleHandles;
 pub use commit::{
     CommitError, Committed, Confirmation, Denial, Executor, Expect, OpenError, Refusal,
 };

@@ -11,7 +11,7 @@ use crate::sys::nf_tables::{
     NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE,
     NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE,
     NFT_SET_ELEM_INTERVAL_END, NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE, NFTA_DATA_VALUE, NFTA_EXPR_NAME,
-    NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_SET_ELEM_FLAGS,
+    NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_HANDLE, NFTA_RULE_TABLE, NFTA_SET_ELEM_FLAGS,
     NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET,
     NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ID, NFTA_SET_KEY_TYPE,
     NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_TABLE_NAME,
@@ -52,6 +52,15 @@ pub enum Origin {
         /// Its place in the chain, counted from 0.
         index: usize,
     },
+    /// A rule that is deleted.
+    OldRule {
+        /// Its table.
+        table: String,
+        /// Its chain.
+        chain: String,
+        /// Its place in the chain as the kernel had it, counted from 0.
+        index: usize,
+    },
     /// Elements of a set or map.
     Elements {
         /// The table.
@@ -59,6 +68,16 @@ pub enum Origin {
         /// The set.
         set: String,
         /// The place of the message's first element in the set, counted from 0.
+        first: usize,
+    },
+    /// Elements of a set or map that are deleted.
+    OldElements {
+        /// The table.
+        table: String,
+        /// The set.
+        set: String,
+        /// The place of the message's first element in the set as the kernel had it, counted from
+        /// 0.
         first: usize,
     },
 }
@@ -104,7 +123,11 @@ impl fmt::Display for Origin {
             Self::Chain { chain, .. } => write!(f, "chain {chain}"),
             Self::Set { set, .. } => write!(f, "set {set}"),
             Self::Rule { chain, index, .. } => write!(f, "rule {} of chain {chain}", index + 1),
+            Self::OldRule { chain, index, .. } => {
+                write!(f, "deletion of rule {} of chain {chain}", index + 1)
+            }
             Self::Elements { set, .. } => write!(f, "elements of set {set}"),
+            Self::OldElements { set, .. } => write!(f, "deletion of elements of set {set}"),
         }
     }
 }
@@ -115,6 +138,9 @@ impl fmt::Display for Location {
         match (&self.origin, &self.part) {
             (Origin::Elements { set, .. }, Part::Element { index, key }) => {
                 write!(f, "element {} of set {set} ({key})", index + 1)
+            }
+            (Origin::OldElements { set, .. }, Part::Element { index, key }) => {
+                write!(f, "deletion of element {} of set {set} ({key})", index + 1)
             }
             (origin, Part::Expression { index, name }) => {
                 write!(f, "{origin}, expression {} ({name})", index + 1)
@@ -140,6 +166,10 @@ impl Batch {
         let Some(message) = found else {
             return whole(Origin::Batch);
         };
+        let position = self
+            .places(sequence)
+            .and_then(|places| places.first().copied())
+            .unwrap_or(position);
         let position = usize::try_from(position).unwrap_or(usize::MAX);
         let origin = origin(&message, position);
         let offset = offset
@@ -162,13 +192,45 @@ impl Batch {
             (Origin::Rule { .. }, NFTA_RULE_EXPRESSIONS) => {
                 expression(attribute.attributes(), inside)
             }
-            (Origin::Elements { first, .. }, NFTA_SET_ELEM_LIST_ELEMENTS) => {
-                let types = self.key_type(message).unwrap_or(0);
-                element(attribute.attributes(), inside, *first, types)
+            (
+                Origin::Elements { first, .. } | Origin::OldElements { first, .. },
+                NFTA_SET_ELEM_LIST_ELEMENTS,
+            ) => {
+                let types = self
+                    .key_type(message)
+                    .or_else(|| self.old_key_type(message))
+                    .unwrap_or(0);
+                let places = self.places(message.sequence);
+                let place = |index: usize| {
+                    let place = places.and_then(|places| places.get(index).copied());
+                    place
+                        .and_then(|place| usize::try_from(place).ok())
+                        .unwrap_or(first.saturating_add(index))
+                };
+                element(attribute.attributes(), inside, place, types)
             }
             _ => None,
         });
         part.unwrap_or(Part::Attribute(attribute.kind))
+    }
+
+    /// The places of the elements of a message, where they are not one after the other.
+    fn places(&self, sequence: u32) -> Option<&[u32]> {
+        let places = &self.difference.places;
+        let found = places.binary_search_by_key(&sequence, |(of, _)| *of).ok()?;
+        places.get(found).map(|(_, places)| places.as_slice())
+    }
+
+    /// The key type of the set whose elements a message carries, if the set stays.
+    fn old_key_type(&self, elements: &Message<'_>) -> Option<u32> {
+        let attributes = elements.attributes();
+        let table = attributes.get(NFTA_SET_ELEM_LIST_TABLE)?.text()?;
+        let set = attributes.get(NFTA_SET_ELEM_LIST_SET)?.text()?;
+        let known = self.difference.key_types.iter();
+        known
+            .filter(|(family, ..)| elements.payload.first() == Some(&family.nfproto()))
+            .find(|(_, of, name, _)| of.as_str() == table && name.as_str() == set)
+            .map(|(.., types)| *types)
     }
 
     /// The key type of the set whose elements a message carries, if the batch makes that set.
@@ -214,7 +276,17 @@ fn origin(message: &Message<'_>, position: usize) -> Origin {
             table: text(NFTA_CHAIN_TABLE),
             chain: text(NFTA_CHAIN_NAME),
         },
-        NFT_MSG_NEWRULE | NFT_MSG_DELRULE => Origin::Rule {
+        NFT_MSG_NEWRULE => Origin::Rule {
+            table: text(NFTA_RULE_TABLE),
+            chain: text(NFTA_RULE_CHAIN),
+            index: position,
+        },
+        // All of a chain are deleted without a handle.
+        NFT_MSG_DELRULE if attributes.get(NFTA_RULE_HANDLE).is_none() => Origin::Chain {
+            table: text(NFTA_RULE_TABLE),
+            chain: text(NFTA_RULE_CHAIN),
+        },
+        NFT_MSG_DELRULE => Origin::OldRule {
             table: text(NFTA_RULE_TABLE),
             chain: text(NFTA_RULE_CHAIN),
             index: position,
@@ -223,7 +295,12 @@ fn origin(message: &Message<'_>, position: usize) -> Origin {
             table: text(NFTA_SET_TABLE),
             set: text(NFTA_SET_NAME),
         },
-        NFT_MSG_NEWSETELEM | NFT_MSG_DELSETELEM => Origin::Elements {
+        NFT_MSG_NEWSETELEM => Origin::Elements {
+            table: text(NFTA_SET_ELEM_LIST_TABLE),
+            set: text(NFTA_SET_ELEM_LIST_SET),
+            first: position,
+        },
+        NFT_MSG_DELSETELEM => Origin::OldElements {
             table: text(NFTA_SET_ELEM_LIST_TABLE),
             set: text(NFTA_SET_ELEM_LIST_SET),
             first: position,
@@ -245,7 +322,12 @@ fn expression(list: Attributes<'_>, offset: usize) -> Option<Part> {
     Some(Part::Expression { index, name })
 }
 
-fn element(list: Attributes<'_>, offset: usize, first: usize, types: u32) -> Option<Part> {
+fn element(
+    list: Attributes<'_>,
+    offset: usize,
+    place: impl Fn(usize) -> usize,
+    types: u32,
+) -> Option<Part> {
     let mut before = 0;
     let mut found = None;
     for attribute in list.take_while(|attribute| attribute.offset <= offset) {
@@ -266,7 +348,7 @@ fn element(list: Attributes<'_>, offset: usize, first: usize, types: u32) -> Opt
         .get(NFTA_DATA_VALUE)?
         .payload;
     Some(Part::Element {
-        index: first + index,
+        index: place(index),
         key: describe(key, types),
     })
 }

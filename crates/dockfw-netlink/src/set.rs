@@ -59,7 +59,7 @@ pub(crate) const fn type_number(data_type: DataType) -> u32 {
 
 /// The number of a concatenation. Of more than five fields the first are shifted out, as nft(8)
 /// does: such a set works, but only nft 1.0.7 and later, which look at the key's length, list it.
-fn concatenation_number(types: &[DataType]) -> u32 {
+pub(crate) fn concatenation_number(types: &[DataType]) -> u32 {
     types
         .iter()
         .fold(0, |number, one| number << TYPE_BITS | type_number(*one))

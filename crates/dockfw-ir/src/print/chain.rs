@@ -84,7 +84,7 @@ fn priority(out: &mut String, base: BaseChain) {
     out.push_str(&base.priority.to_string());
 }
 
-fn print_rule(out: &mut String, table: &Table, rule: &Rule) {
+pub(super) fn print_rule(out: &mut String, table: &Table, rule: &Rule) {
     let parts = context::parts(rule, table);
     let told = |part: &Part<'_>| matches!(part, Part::AnyTransport(_));
     if parts.iter().any(told) {

@@ -95,7 +95,7 @@ fn elements(out: &mut String, set: &Set) {
     }
 }
 
-fn element(out: &mut String, set: &Set, element: &Element) {
+pub(super) fn element(out: &mut String, set: &Set, element: &Element) {
     value::concatenation(out, &set.key, &element.key, element.key_end.as_deref());
     if let Some(timeout) = element.timeout() {
         out.push_str(" timeout ");

@@ -97,6 +97,10 @@ pub enum CommitError {
         /// The generation afterwards.
         after: u32,
     },
+    /// A batch of changes was to be committed without the generation it was made from. Nothing was
+    /// sent: the handles in it may be those of other rules by now.
+    #[error("a batch of changes is committed to the generation that it was made from only")]
+    Unguarded,
     /// A system call failed.
     #[error("use the netlink socket")]
     Socket(#[source] io::Error),

@@ -44,6 +44,17 @@ pub enum EncodeError {
         /// The element, counted from 0.
         index: usize,
     },
+    /// A rule that is to be changed is in the kernel, but its handle is not known.
+    #[error("the handle of rule {index} of chain {chain} is not known")]
+    NoHandle {
+        /// The chain.
+        chain: String,
+        /// The rule's place in it, counted from 0.
+        index: usize,
+    },
+    /// A place of a change that its table does not have.
+    #[error("a change of what the table does not have")]
+    NoPlace,
     /// A statement needs more than the 16 registers of 4 bytes.
     #[error("a statement needs more registers than there are")]
     Registers,

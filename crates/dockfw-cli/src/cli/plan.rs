@@ -1,0 +1,120 @@
+//! `dockfw plan`: what a commit would change, as an operator reads it.
+//!
+//! All of it is made of three values: the tables that the kernel has, those that are wanted, and
+//! the changes between them. Nothing here asks the kernel.
+
+mod fact;
+mod file;
+mod item;
+mod nft;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use dockfw_ir::diff::{RulesetChanges, TableChange};
+use dockfw_ir::{Table, Verified};
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::output::{Failure, print, print_json};
+pub(super) use file::{Mismatch, SavedPlan, SavedPlanError};
+
+/// The form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Publishes, networks, containers and rules, in words.
+    Words,
+    /// Lines of nft(8) text with `+` and `-`.
+    Nft,
+    /// JSON.
+    Json,
+}
+
+/// What the kernel had when it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// The generation of the reading.
+    pub(super) generation: u32,
+    /// Our tables.
+    pub(super) tables: &'a [Table],
+}
+
+/// Prints the changes and says whether there are any: exit code 3 or 0.
+///
+/// `inputs` are the files of the wanted ruleset, which a saved plan names.
+pub(super) fn run(
+    kernel: Reading<'_>,
+    wanted: &Verified,
+    changes: &RulesetChanges<'_>,
+    form: Form,
+    save: Option<(&std::path::Path, &[PathBuf])>,
+) -> Result<Exit, Failure> {
+    if let Some((path, inputs)) = save {
+        let plan = SavedPlan::new(kernel.generation, kernel.tables, wanted, inputs);
+        std::fs::write(path, plan.to_text()).map_err(Failure::Write)?;
+    }
+    match form {
+        Form::Words => print(&text::words(changes))?,
+        Form::Nft => print(&nft::lines(changes))?,
+        Form::Json => print_json(&to_json(kernel.generation, changes))?,
+    }
+    Ok(exit(changes))
+}
+
+/// 3 when something would change.
+fn exit(changes: &RulesetChanges<'_>) -> Exit {
+    if changes.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Differs
+    }
+}
+
+/// The name of a table with its family.
+fn full_name(table: &Table) -> String {
+    format!("{} {}", table.family.as_str(), table.name)
+}
+
+/// The table of a change, and what becomes of it in a word.
+fn headline<'a>(change: &TableChange<'a>) -> (&'a Table, &'static str) {
+    match change {
+        TableChange::Created(table) => (table, "created"),
+        TableChange::Removed(table) => (table, "removed"),
+        TableChange::Changed(changes) if changes.replace => (changes.to, "replaced"),
+        TableChange::Changed(changes) => (changes.to, "changed"),
+    }
+}
+
+/// The changes for programs.
+fn to_json(generation: u32, changes: &RulesetChanges<'_>) -> Value {
+    let tables = changes.tables().iter().map(|change| {
+        let (table, what) = headline(change);
+        let items = item::of(change);
+        json!({
+            "table": full_name(table),
+            "change": what,
+            "items": items.iter().map(item::Item::to_json).collect::<Vec<_>>(),
+        })
+    });
+    let counts = changes.counts();
+    json!({
+        "changes": !changes.is_empty(),
+        "generation": generation,
+        "tables": tables.collect::<Vec<_>>(),
+        "counts": {
+            "tables": { "added": counts.tables_added, "removed": counts.tables_removed,
+                        "replaced": counts.tables_replaced },
+            "chains": { "added": counts.chains_added, "removed": counts.chains_removed,
+                        "replaced": counts.chains_replaced, "policies": counts.policies },
+            "rules": { "added": counts.rules_added, "removed": counts.rules_removed,
+                       "replaced": counts.rules_replaced, "remade": counts.rules_remade },
+            "sets": { "added": counts.sets_added, "removed": counts.sets_removed,
+                      "swapped": counts.sets_swapped },
+            "elements": { "added": counts.elements_added, "removed": counts.elements_removed,
+                          "changed": counts.elements_changed },
+        },
+    })
+}
