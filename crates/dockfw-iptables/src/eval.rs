@@ -54,7 +54,7 @@ use std::net::IpAddr;
 
 pub use host::{AddressKind, Host, Interface, Route};
 pub use outcome::{Effect, Hook, Outcome, Step, Verdict};
-pub use packet::{Conntrack, Details, Direction, From, Packet, State, Status, Tuple};
+pub use packet::{Conntrack, Details, Direction, From, Headers, Packet, State, Status, Tuple};
 
 use crate::program::{Family, Program, TableName};
 use table::Table;
@@ -88,7 +88,7 @@ impl<'p> Evaluator<'p> {
     }
 
     /// Says what matches answer that depend on earlier packets or on chance: `limit`,
-    /// `hashlimit`, `connlimit`, `recent` and `statistic`. The answer is that of the whole match,
+    /// `hashlimit`, `connlimit`, `quota`, `recent` and `statistic`. The answer is that of the whole match,
     /// inverted or not; it is yes unless this says no.
     #[must_use]
     pub const fn limits(mut self, matching: bool) -> Self {

@@ -6,11 +6,14 @@
 
 pub mod addrtype;
 pub mod comment;
+pub mod connbytes;
 pub mod connlimit;
 pub mod connmark;
 pub mod conntrack;
+pub mod dccp;
 pub mod dscp;
 pub mod ecn;
+pub mod frag;
 pub mod hashlimit;
 pub mod hl;
 pub mod icmp;
@@ -21,18 +24,24 @@ pub mod limit;
 pub mod mac;
 pub mod mark;
 pub mod multiport;
+pub mod options;
 pub mod owner;
 pub mod pkttype;
+pub mod policy;
+pub mod quota;
 mod rate;
 pub mod recent;
 mod registry;
 pub mod rpfilter;
+pub mod rt;
 pub mod sctp;
 pub mod socket;
+pub mod spi;
 pub mod state;
 pub mod statistic;
 pub mod tcp;
 pub mod tcpmss;
+pub mod time;
 pub mod tos;
 pub mod transport;
 pub mod ttl;
@@ -41,11 +50,14 @@ use std::fmt;
 
 use addrtype::Addrtype;
 use comment::Comment;
+use connbytes::Connbytes;
 use connlimit::Connlimit;
 use connmark::Connmark;
 use conntrack::Conntrack;
+use dccp::Dccp;
 use dscp::Dscp;
 use ecn::Ecn;
+use frag::Frag;
 use hashlimit::Hashlimit;
 use hl::Hl;
 use icmp::Icmp;
@@ -56,17 +68,23 @@ use limit::Limit;
 use mac::Mac;
 use mark::Mark;
 use multiport::Multiport;
+use options::Options;
 use owner::Owner;
 use pkttype::Pkttype;
+use policy::Policy;
+use quota::Quota;
 use recent::Recent;
 pub(crate) use registry::{EXTENSIONS, UNSUPPORTED, of_protocol};
 use rpfilter::Rpfilter;
+use rt::Rt;
 use sctp::Sctp;
 use socket::Socket;
+use spi::Spi;
 use state::State;
 use statistic::Statistic;
 use tcp::Tcp;
 use tcpmss::Tcpmss;
+use time::Time;
 use tos::Tos;
 use transport::Ports;
 use ttl::Ttl;
@@ -76,20 +94,34 @@ use ttl::Ttl;
 pub enum Match {
     /// `addrtype`: what the host's routing thinks of an address.
     Addrtype(Addrtype),
+    /// `ah`: the index of an authentication header.
+    Ah(Spi),
     /// `comment`: always matches.
     Comment(Comment),
+    /// `connbytes`: what the connection has carried.
+    Connbytes(Connbytes),
     /// `connlimit`: how many connections an address has.
     Connlimit(Connlimit),
     /// `connmark`: the connection's mark.
     Connmark(Connmark),
     /// `conntrack`: the state of the connection.
     Conntrack(Conntrack),
+    /// `dccp`: ports and types.
+    Dccp(Dccp),
     /// `dscp`: the differentiated services code point.
     Dscp(Dscp),
+    /// `dst`: the IPv6 header of options for the destination.
+    Dst(Options),
     /// `ecn`: explicit congestion notification.
     Ecn(Ecn),
+    /// `esp`: the index of an encrypted packet.
+    Esp(Spi),
+    /// `frag`: the IPv6 fragment header.
+    Frag(Frag),
     /// `hashlimit`: a limit for each address or port.
     Hashlimit(Hashlimit),
+    /// `hbh`: the IPv6 header of options for hops.
+    Hbh(Options),
     /// `hl`: the IPv6 hop limit.
     Hl(Hl),
     /// `icmp`: type and code of ICMP.
@@ -112,10 +144,16 @@ pub enum Match {
     Owner(Owner),
     /// `pkttype`: to whom the frame was sent.
     Pkttype(Pkttype),
+    /// `policy`: whether the packet takes a way through IPsec.
+    Policy(Policy),
+    /// `quota`: until so many bytes have come.
+    Quota(Quota),
     /// `recent`: lists of addresses.
     Recent(Recent),
     /// `rpfilter`: whether an answer would take the same way.
     Rpfilter(Rpfilter),
+    /// `rt`: the IPv6 routing header.
+    Rt(Rt),
     /// `sctp`: ports and chunks.
     Sctp(Sctp),
     /// `socket`: whether a socket of the host waits for the packet.
@@ -128,6 +166,8 @@ pub enum Match {
     Tcp(Tcp),
     /// `tcpmss`: the segment size that a SYN offers.
     Tcpmss(Tcpmss),
+    /// `time`: when the packet comes.
+    Time(Time),
     /// `tos`: the type of service byte.
     Tos(Tos),
     /// `ttl`: the IPv4 time to live.
@@ -140,13 +180,20 @@ impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Addrtype(value) => value.fmt(f),
+            Self::Ah(value) => value.write(f, "ah"),
             Self::Comment(value) => value.fmt(f),
+            Self::Connbytes(value) => value.fmt(f),
             Self::Connlimit(value) => value.fmt(f),
             Self::Connmark(value) => value.fmt(f),
             Self::Conntrack(value) => value.fmt(f),
+            Self::Dccp(value) => value.fmt(f),
             Self::Dscp(value) => value.fmt(f),
+            Self::Dst(value) => value.write(f, "dst"),
             Self::Ecn(value) => value.fmt(f),
+            Self::Esp(value) => value.write(f, "esp"),
+            Self::Frag(value) => value.fmt(f),
             Self::Hashlimit(value) => value.fmt(f),
+            Self::Hbh(value) => value.write(f, "hbh"),
             Self::Hl(value) => value.fmt(f),
             Self::Icmp(value) => value.fmt(f),
             Self::Icmp6(value) => value.fmt(f),
@@ -158,14 +205,18 @@ impl fmt::Display for Match {
             Self::Multiport(value) => value.fmt(f),
             Self::Owner(value) => value.fmt(f),
             Self::Pkttype(value) => value.fmt(f),
+            Self::Policy(value) => value.fmt(f),
+            Self::Quota(value) => value.fmt(f),
             Self::Recent(value) => value.fmt(f),
             Self::Rpfilter(value) => value.fmt(f),
+            Self::Rt(value) => value.fmt(f),
             Self::Sctp(value) => value.fmt(f),
             Self::Socket(value) => value.fmt(f),
             Self::State(value) => value.fmt(f),
             Self::Statistic(value) => value.fmt(f),
             Self::Tcp(value) => value.fmt(f),
             Self::Tcpmss(value) => value.fmt(f),
+            Self::Time(value) => value.fmt(f),
             Self::Tos(value) => value.fmt(f),
             Self::Ttl(value) => value.fmt(f),
             Self::Udp(ports) => ports.write(f, " -m udp"),
@@ -184,7 +235,7 @@ macro_rules! from_extension {
 }
 
 from_extension!(
-    Addrtype Comment Connlimit Connmark Conntrack Dscp Ecn Hashlimit Hl Icmp Icmp6 Iprange Length
-    Limit Mac Mark Multiport Owner Pkttype Recent Rpfilter Sctp Socket State Statistic Tcp Tcpmss Tos
+    Addrtype Comment Connbytes Connlimit Connmark Conntrack Dccp Dscp Ecn Frag Hashlimit Hl Icmp Icmp6 Iprange Length
+    Limit Mac Mark Multiport Owner Pkttype Policy Quota Recent Rpfilter Rt Sctp Socket State Statistic Tcp Tcpmss Tos
     Ttl
 );

@@ -55,4 +55,5 @@ pub use script::{Located, Script};
 
 pub(crate) use args::{Args, Extension, Opt};
 pub(crate) use error::Bad;
+pub(crate) use graph::reached;
 pub(crate) use names::PROTOCOLS;

@@ -1,9 +1,10 @@
 //! Programs: the tables of one family, and the text that iptables-save prints of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::chain::{Chain, Policy};
+use crate::eval::Hook;
 use crate::name::ChainName;
 
 /// An address family: which of iptables and ip6tables a program is for.
@@ -140,6 +141,11 @@ impl Table {
     /// user's by name.
     pub fn chains(&self) -> impl Iterator<Item = &Chain> {
         self.built_in.iter().chain(self.user.values())
+    }
+
+    /// The hooks from which packets get to each chain; chains that nothing leads to are not there.
+    pub fn reached(&self) -> BTreeMap<ChainName, BTreeSet<Hook>> {
+        crate::parse::reached(self)
     }
 
     /// A chain by name.

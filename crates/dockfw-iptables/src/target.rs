@@ -11,7 +11,9 @@ pub mod log;
 pub mod mark;
 pub mod masquerade;
 pub mod nat;
+pub mod netmap;
 pub mod nflog;
+pub mod nfqueue;
 pub mod notrack;
 pub mod redirect;
 mod registry;
@@ -19,6 +21,7 @@ pub mod reject;
 pub mod tcpmss;
 pub mod tee;
 pub mod tos;
+pub mod tproxy;
 pub mod ttl;
 
 use std::fmt;
@@ -32,7 +35,9 @@ use log::Log;
 use mark::SetMark;
 use masquerade::Masquerade;
 use nat::NatRange;
+use netmap::Netmap;
 use nflog::Nflog;
+use nfqueue::Nfqueue;
 use notrack::Notrack;
 use redirect::Redirect;
 pub(crate) use registry::{EXTENSIONS, UNSUPPORTED, is_extension};
@@ -40,6 +45,7 @@ use reject::Reject;
 use tcpmss::Tcpmss;
 use tee::Tee;
 use tos::SetTos;
+use tproxy::Tproxy;
 use ttl::SetTtl;
 
 /// What happens to a packet that a rule matches.
@@ -91,6 +97,12 @@ pub enum Target {
     Hl(SetTtl),
     /// `-j TEE`.
     Tee(Tee),
+    /// `-j NETMAP`.
+    Netmap(Netmap),
+    /// `-j TPROXY`.
+    Tproxy(Tproxy),
+    /// `-j NFQUEUE`.
+    Nfqueue(Nfqueue),
 }
 
 impl fmt::Display for Target {
@@ -134,6 +146,9 @@ impl fmt::Display for Target {
             Self::Ttl(value) => value.write(f, "TTL", "ttl"),
             Self::Hl(value) => value.write(f, "HL", "hl"),
             Self::Tee(value) => value.fmt(f),
+            Self::Netmap(value) => value.fmt(f),
+            Self::Tproxy(value) => value.fmt(f),
+            Self::Nfqueue(value) => value.fmt(f),
         }
     }
 }

@@ -74,7 +74,7 @@ fn printed_cases_read_back() {
 }
 
 /// How many cases are read.
-const READ: usize = 750;
+const READ: usize = 907;
 
 /// Both take the same cases, and print them alike.
 #[test]

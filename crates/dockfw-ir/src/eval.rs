@@ -73,7 +73,7 @@ mod walk;
 
 pub use host::{Host, Interface, Route};
 pub use outcome::{Action, Cost, Outcome, Step, Verdict};
-pub use packet::{Conntrack, Direction, From, Owner, Packet, Socket, State, Tuple};
+pub use packet::{Conntrack, Counters, Direction, From, Owner, Packet, Socket, State, Tuple};
 
 use crate::verify::Verified;
 

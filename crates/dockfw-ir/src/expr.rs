@@ -6,6 +6,7 @@ pub mod fib;
 pub mod meta;
 pub mod numgen;
 pub mod payload;
+pub mod rt;
 pub mod socket;
 
 pub use ct::Ct;
@@ -14,6 +15,7 @@ pub use fib::Fib;
 pub use meta::Meta;
 pub use numgen::Numgen;
 pub use payload::Payload;
+pub use rt::Rt;
 pub use socket::Socket;
 
 use crate::value::DataType;
@@ -36,6 +38,8 @@ pub enum Expr {
     Socket(Socket),
     /// A number that is made for the rule.
     Numgen(Numgen),
+    /// The route.
+    Rt(Rt),
 }
 
 impl Expr {
@@ -49,6 +53,7 @@ impl Expr {
             Self::Exthdr(exthdr) => exthdr.data_type(),
             Self::Socket(socket) => socket.data_type(),
             Self::Numgen(numgen) => numgen.data_type(),
+            Self::Rt(rt) => rt.data_type(),
         }
     }
 
@@ -57,9 +62,12 @@ impl Expr {
         match self {
             Self::Payload(payload) => payload.requires(),
             Self::Exthdr(exthdr) => exthdr.requires(),
-            Self::Meta(_) | Self::Ct(_) | Self::Fib(_) | Self::Socket(_) | Self::Numgen(_) => {
-                Requires::Nothing
-            }
+            Self::Meta(_)
+            | Self::Ct(_)
+            | Self::Fib(_)
+            | Self::Socket(_)
+            | Self::Numgen(_)
+            | Self::Rt(_) => Requires::Nothing,
         }
     }
 }
@@ -92,4 +100,4 @@ macro_rules! into_expr {
         }
     )*};
 }
-into_expr!(Payload, Meta, Ct, Fib, Exthdr, Socket, Numgen);
+into_expr!(Payload, Meta, Ct, Fib, Exthdr, Socket, Numgen, Rt);

@@ -112,6 +112,11 @@ impl DataType {
         }
     }
 
+    /// Whether a set can have keys of this type: the declaration has a name for it.
+    pub const fn has_name(self) -> bool {
+        crate::print::symbol::has_type_name(self)
+    }
+
     /// The length in a register: rounded up to a multiple of 4 bytes.
     pub const fn register_len(self) -> usize {
         self.len().next_multiple_of(4)

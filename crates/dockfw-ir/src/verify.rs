@@ -94,6 +94,7 @@ mod value;
 
 use std::ops::Deref;
 
+pub use hook::hooks;
 pub use report::{Check, Object, Place, VerifyError, Violation};
 
 use crate::table::Ruleset;

@@ -7,11 +7,11 @@ mod samples;
 use std::collections::BTreeSet;
 
 use dockfw_ir::chain::{ChainKind, Hook, Policy};
-use dockfw_ir::expr::ct::{Direction, TupleField};
-use dockfw_ir::expr::exthdr::Ipv6Header;
+use dockfw_ir::expr::ct::{Counter, Direction, TupleField};
+use dockfw_ir::expr::exthdr::{Ipv6Field, Ipv6Header};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
 use dockfw_ir::expr::numgen::NumgenMode;
-use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Socket};
+use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Rt, Socket};
 use dockfw_ir::set::ElementData;
 use dockfw_ir::statement::reject::Icmpx;
 use dockfw_ir::statement::{
@@ -61,6 +61,8 @@ names!(payload, PAYLOADS, Payload, [
     Payload::Ip6Ecn => "ip6 ecn",
     Payload::Ip6Hoplimit => "ip6 hoplimit",
     Payload::UdpLength => "udp length",
+    Payload::AhSpi => "ah spi",
+    Payload::EspSpi => "esp spi",
     Payload::Raw(_) => "raw",
 ]);
 names!(meta, METAS, Meta, [
@@ -77,6 +79,7 @@ names!(meta, METAS, Meta, [
     Meta::Hour => "meta hour",
     Meta::Day => "meta day",
     Meta::Time => "meta time",
+    Meta::Ipsec => "meta ipsec",
 ]);
 names!(ct, CTS, Ct, [
     Ct::State => "ct state",
@@ -84,6 +87,10 @@ names!(ct, CTS, Ct, [
     Ct::Status => "ct status",
     Ct::Mark => "ct mark",
     Ct::Expiration => "ct expiration",
+    Ct::Counter(Counter::Packets, _) => "ct packets",
+    Ct::Counter(Counter::Bytes, None) => "ct bytes",
+    Ct::Counter(Counter::Bytes, Some(_)) => "ct bytes of a direction",
+    Ct::Counter(Counter::Average, _) => "ct avgpkt",
     Ct::Tuple(Direction::Original, _) => "ct original",
     Ct::Tuple(Direction::Reply, _) => "ct reply",
 ]);
@@ -108,11 +115,20 @@ names!(fib_result, FIB_RESULTS, FibResult, [
 names!(exthdr, EXTHDRS, Exthdr, [
     Exthdr::TcpOption(_) => "tcp option",
     Exthdr::TcpMaxseg => "tcp option maxseg size",
+    Exthdr::Ipv6Field(Ipv6Field::HopByHopLength) => "hbh hdrlength",
+    Exthdr::Ipv6Field(Ipv6Field::DestinationLength) => "dst hdrlength",
+    Exthdr::Ipv6Field(Ipv6Field::RoutingLength) => "rt hdrlength",
+    Exthdr::Ipv6Field(Ipv6Field::RoutingType) => "rt type",
+    Exthdr::Ipv6Field(Ipv6Field::RoutingSegments) => "rt seg-left",
+    Exthdr::Ipv6Field(Ipv6Field::FragmentId) => "frag id",
     Exthdr::Ipv6(Ipv6Header::HopByHop) => "exthdr hbh",
     Exthdr::Ipv6(Ipv6Header::Routing) => "exthdr rt",
     Exthdr::Ipv6(Ipv6Header::Fragment) => "exthdr frag",
     Exthdr::Ipv6(Ipv6Header::Destination) => "exthdr dst",
     Exthdr::Ipv6(Ipv6Header::Mobility) => "exthdr mh",
+]);
+names!(rt, RTS, Rt, [
+    Rt::Ipsec => "rt ipsec",
 ]);
 names!(socket, SOCKETS, Socket, [
     Socket::Transparent => "socket transparent",
@@ -334,6 +350,7 @@ impl Seen {
                 Expr::Exthdr(inner) => self.add(exthdr(inner)),
                 Expr::Socket(inner) => self.add(socket(inner)),
                 Expr::Numgen(inner) => self.add(mode(&inner.mode)),
+                Expr::Rt(inner) => self.add(rt(inner)),
             }
         }
     }
@@ -435,6 +452,7 @@ fn every_variant_is_in_a_sample() {
         FIB_RESULTS,
         EXTHDRS,
         SOCKETS,
+        RTS,
         MODES,
         MANGLES,
         OPERATIONS,

@@ -14,12 +14,12 @@ mod netns;
 use std::time::Duration;
 
 use dockfw_ir::chain::{BaseChain, Chain, ChainKind, Hook, Policy, Rule};
-use dockfw_ir::expr::ct::{Direction, TupleField};
-use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Header};
+use dockfw_ir::expr::ct::{Counter, Direction, TupleField};
+use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Field, Ipv6Header};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
 use dockfw_ir::expr::numgen::{Numgen, NumgenMode};
 use dockfw_ir::expr::payload::{Base, Raw};
-use dockfw_ir::expr::{Ct, Expr, Fib, Key, Meta, Payload, Socket};
+use dockfw_ir::expr::{Ct, Expr, Fib, Key, Meta, Payload, Rt, Socket};
 use dockfw_ir::name::{ChainName, Comment, IfName, SetName, TableName};
 use dockfw_ir::set::{Element, ElementExtra, Set, SetKind};
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
@@ -120,6 +120,7 @@ fn bytes(random: &mut Random, data_type: DataType) -> Value {
         }
         DataType::EtherAddr => empty.and_bytes(&random.next().to_be_bytes()[..6]),
         DataType::Boolean | DataType::HostInteger(1) => empty.and_u8(random.byte() % 2),
+        DataType::HostInteger(8) => empty.and_host_u64(random.next()),
         DataType::Mark | DataType::Uid | DataType::Gid | DataType::HostInteger(_) => {
             empty.and_host_u32(random.number())
         }
@@ -170,7 +171,7 @@ fn mask(random: &mut Random, data_type: DataType) -> Value {
     }
 }
 
-const PAYLOADS: [Payload; 30] = [
+const PAYLOADS: [Payload; 32] = [
     Payload::EtherSaddr,
     Payload::IpSaddr,
     Payload::IpDaddr,
@@ -197,6 +198,8 @@ const PAYLOADS: [Payload; 30] = [
     Payload::Ip6Ecn,
     Payload::Ip6Hoplimit,
     Payload::UdpLength,
+    Payload::AhSpi,
+    Payload::EspSpi,
     raw(Base::Network, 1, 1),
     raw(Base::Network, 9, 2),
     raw(Base::Network, 12, 4),
@@ -215,6 +218,9 @@ fn expr(random: &mut Random) -> Expr {
                 Expr::Exthdr(Exthdr::TcpOption(4)),
                 Expr::Exthdr(Exthdr::TcpOption(77)),
                 Expr::Exthdr(Exthdr::TcpMaxseg),
+                Expr::Exthdr(Exthdr::Ipv6Field(Ipv6Field::RoutingType)),
+                Expr::Exthdr(Exthdr::Ipv6Field(Ipv6Field::FragmentId)),
+                Expr::Rt(Rt::Ipsec),
                 Expr::Exthdr(Exthdr::Ipv6(Ipv6Header::Fragment)),
                 Expr::Socket(Socket::Mark),
                 Expr::Socket(Socket::Transparent),
@@ -242,6 +248,7 @@ fn expr(random: &mut Random) -> Expr {
                 Meta::Hour,
                 Meta::Day,
                 Meta::Time,
+                Meta::Ipsec,
             ])
             .into(),
         6 => random
@@ -251,6 +258,8 @@ fn expr(random: &mut Random) -> Expr {
                 Ct::Status,
                 Ct::Mark,
                 Ct::Expiration,
+                Ct::Counter(Counter::Bytes, None),
+                Ct::Counter(Counter::Average, Some(Direction::Reply)),
             ])
             .into(),
         7 => {

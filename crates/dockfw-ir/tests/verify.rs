@@ -9,7 +9,7 @@ use std::time::Duration;
 use dockfw_ir::chain::{BaseChain, Chain, ChainKind, Hook, Policy, Rule};
 use dockfw_ir::expr::ct::{Direction, TupleField, state};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
-use dockfw_ir::expr::{Ct, Exthdr, Fib, Key, Meta, Payload};
+use dockfw_ir::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Payload, Rt};
 use dockfw_ir::name::{ChainName, Comment, IfName, SetName, TableName};
 use dockfw_ir::set::{Element, ElementExtra, Set, SetKind};
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
@@ -959,6 +959,25 @@ fn check_30_metadata_of_hooks() {
         filter(Hook::Input),
         equal(Meta::Skgid, host(0)),
     );
+    let exists = |key: Expr| compare(key, Operator::Equal, byte(1));
+    for hook in [
+        Hook::Prerouting,
+        Hook::Input,
+        Hook::Forward,
+        Hook::Output,
+        Hook::Postrouting,
+    ] {
+        let check = |possible: bool, key: Expr| {
+            if possible {
+                passes_at(filter(hook), exists(key));
+            } else {
+                fails_at(Check::MetaHook, filter(hook), exists(key));
+            }
+        };
+        let (first, last) = (Hook::Prerouting, Hook::Postrouting);
+        check(hook != Hook::Output && hook != last, Meta::Ipsec.into());
+        check(hook != Hook::Input && hook != first, Rt::Ipsec.into());
+    }
     passes_at(filter(Hook::Postrouting), equal(Meta::Iifname, ifname("a")));
     passes_at(filter(Hook::Output), equal(Meta::Oifname, ifname("a")));
     passes_at(filter(Hook::Postrouting), equal(Meta::Skuid, host(0)));

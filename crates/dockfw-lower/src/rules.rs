@@ -12,6 +12,7 @@
 
 mod chain;
 mod header;
+mod hooks;
 mod matches;
 mod program;
 mod targets;
@@ -27,6 +28,7 @@ pub use program::{Compiled, table};
 pub use user::{UserProblem, UserRules, UserText};
 
 use crate::lower::family::Family;
+use hooks::Hooks;
 
 /// Where a rule stands.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,8 @@ pub(crate) struct Place {
     pub(crate) family: Family,
     /// Its table.
     pub(crate) table: TableName,
+    /// The hooks from which packets get to its chain.
+    pub(crate) hooks: Hooks,
 }
 
 /// Why a rule has no native form.

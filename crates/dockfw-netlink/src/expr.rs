@@ -9,6 +9,7 @@ mod fib;
 mod meta;
 mod numgen;
 mod payload;
+mod rt;
 mod socket;
 
 use dockfw_ir::expr::payload::Requires;
@@ -161,6 +162,7 @@ impl<'e, 't> RuleEncoder<'e, 't> {
             Expr::Exthdr(exthdr) => self.load_exthdr(*exthdr, to),
             Expr::Socket(socket) => self.load_socket(*socket, to),
             Expr::Numgen(numgen) => self.load_numgen(*numgen, to),
+            Expr::Rt(rt) => self.load_rt(*rt, to),
         }
     }
 
@@ -244,7 +246,8 @@ impl<'e, 't> RuleEncoder<'e, 't> {
             | Meta::Cgroup
             | Meta::Hour
             | Meta::Day
-            | Meta::Time => {}
+            | Meta::Time
+            | Meta::Ipsec => {}
         }
     }
 

@@ -149,9 +149,26 @@ fn extension(extension: &Match, rule: Option<Invertible<Protocol>>, seen: &Seen<
         Match::Owner(value) => header::owner(value, seen),
         Match::Rpfilter(value) => header::rpfilter(*value, seen),
         Match::Socket(_) => seen.packet.details.socket,
+        Match::Time(value) => seen.packet.details.time.is_some_and(|now| value.holds(now)),
+        Match::Connbytes(value) => seen.has_entry() && header::connbytes(*value, seen),
+        Match::Policy(value) => header::policy(*value, seen),
+        Match::Esp(value) => only(&[Protocol(50)]) && header::spi(value.range, seen),
+        Match::Ah(value) => header::spi(value.range, seen),
+        Match::Dccp(value) => {
+            // The type of a packet and its options are not modelled.
+            only(&[Protocol(33)])
+                && ports(&value.ports, seen.ports)
+                && value.types.is_none()
+                && value.option.is_none()
+        }
+        Match::Rt(value) => header::rt(*value, seen),
+        Match::Hbh(value) => header::length(value.length, seen.packet.details.headers.hop_by_hop),
+        Match::Dst(value) => header::length(value.length, seen.packet.details.headers.destination),
+        Match::Frag(value) => header::frag(*value, seen),
         Match::Connlimit(_)
         | Match::Hashlimit(_)
         | Match::Limit(_)
+        | Match::Quota(_)
         | Match::Recent(_)
         | Match::Statistic(_) => seen.limits,
         Match::Udp(value) => only(&[Protocol::UDP, Protocol(136)]) && ports(value, seen.ports),

@@ -55,6 +55,7 @@ pub(super) enum Choice {
 /// `net/netfilter/nf_nat_masquerade.c`.
 pub(super) fn choose(
     target: &Target,
+    manip: Manip,
     host: &Host,
     (input, output): (&str, &str),
     packet: &Tuple,
@@ -77,6 +78,10 @@ pub(super) fn choose(
             }
             None => Choice::Drop,
         },
+        Target::Netmap(netmap) => Choice::Bind(match manip {
+            Manip::Source => (netmap.map(packet.source), packet.source_end().1),
+            Manip::Destination => (netmap.map(packet.destination), packet.destination_end().1),
+        }),
         Target::Accept
         | Target::Drop
         | Target::Return
@@ -95,7 +100,9 @@ pub(super) fn choose(
         | Target::Tos(_)
         | Target::Ttl(_)
         | Target::Hl(_)
-        | Target::Tee(_) => Choice::Keep,
+        | Target::Tee(_)
+        | Target::Tproxy(_)
+        | Target::Nfqueue(_) => Choice::Keep,
     }
 }
 

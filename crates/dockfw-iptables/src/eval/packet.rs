@@ -39,6 +39,7 @@ pub struct Packet {
 /// Parts of a packet that few rules look at; a match on a part that is not there fails, whether
 /// it is inverted or not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Details {
     /// Byte 13 of the TCP header; `None` when the packet is not TCP.
     pub tcp_flags: Option<u8>,
@@ -64,8 +65,34 @@ pub struct Details {
     pub gid: Option<u32>,
     /// Whether an open socket of the host waits for the packet.
     pub socket: bool,
+    /// When the packet comes, in seconds since 1970 in UTC; the kernel's time zone is that too.
+    pub time: Option<u64>,
+    /// The security parameters index of an ESP header, or of an AH header of IPv4.
+    pub spi: Option<u32>,
+    /// It came through IPsec.
+    pub ipsec: bool,
+    /// Its route leads through IPsec.
+    pub route_ipsec: bool,
+    /// Packets and bytes of the connection, in the original direction and in that of replies, this
+    /// packet included.
+    pub counters: [(u64, u64); 2],
+    /// The IPv6 extension headers.
+    pub headers: Headers,
     /// The seconds until the connection's entry goes.
     pub expire: u32,
+}
+
+/// IPv6 extension headers; the lengths of headers are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Headers {
+    /// The length of the header of options for hops.
+    pub hop_by_hop: Option<u32>,
+    /// The length of that of options for the destination.
+    pub destination: Option<u32>,
+    /// Type, segments left and length of the routing header.
+    pub routing: Option<(u8, u8, u32)>,
+    /// The identification in the fragment header.
+    pub fragment: Option<u32>,
 }
 
 impl Packet {

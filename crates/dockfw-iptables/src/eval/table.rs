@@ -13,6 +13,7 @@ use crate::target::Target;
 use crate::target::connmark::Connmark;
 use crate::target::mark::SetMark;
 use crate::target::reject::Reject;
+use crate::target::tproxy::Tproxy;
 
 /// A table with resolved jumps and printed rules.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ enum Action<'p> {
     Mark(SetMark),
     Connmark(Connmark),
     Untrack,
+    /// Accepted where a socket waits, else dropped.
+    Tproxy(Tproxy),
     /// A target that changes the IP header.
     Rewrite(&'p Target),
 }
@@ -177,8 +180,9 @@ impl<'p> Table<'p> {
                 | Action::Rewrite(_)
                 | Action::Untrack => at.next = index + 1,
                 Action::Reject(answer) => return End::Reject(answer),
+                Action::Tproxy(_) if seen.packet.details.socket => return End::Accept,
                 Action::Accept => return End::Accept,
-                Action::Drop => return End::Drop,
+                Action::Drop | Action::Tproxy(_) => return End::Drop,
                 Action::Translate(target) => return End::Translate(target),
                 Action::Return => match trail.stack.pop() {
                     Some(frame) => at = frame,
@@ -233,11 +237,14 @@ fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> A
         None | Some(Target::Tcpmss(_) | Target::Zone(_) | Target::Classify(_) | Target::Tee(_)) => {
             Action::Continue
         }
+        Some(Target::Tproxy(tproxy)) => Action::Tproxy(*tproxy),
+        Some(Target::Nfqueue(queue)) if queue.bypass => Action::Accept,
         Some(target @ (Target::Dscp(_) | Target::Tos(_) | Target::Ttl(_) | Target::Hl(_))) => {
             Action::Rewrite(target)
         }
         Some(Target::Accept) => Action::Accept,
-        Some(Target::Drop) => Action::Drop,
+        // Nobody listens to the queue.
+        Some(Target::Drop | Target::Nfqueue(_)) => Action::Drop,
         Some(Target::Return) => Action::Return,
         Some(Target::Jump(to)) => place(to.as_str()).map_or(Action::Continue, Action::Jump),
         Some(Target::Goto(to)) => place(to.as_str()).map_or(Action::Continue, Action::Goto),
@@ -250,7 +257,8 @@ fn action<'p>(rule: &'p Rule, places: &BTreeMap<&str, usize>, in_nat: bool) -> A
             target @ (Target::Dnat(_)
             | Target::Snat(_)
             | Target::Masquerade(_)
-            | Target::Redirect(_)),
+            | Target::Redirect(_)
+            | Target::Netmap(_)),
         ) => {
             if in_nat {
                 Action::Translate(target)
@@ -272,6 +280,8 @@ fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
         }
         Action::Translate(Target::Snat(_)) => matches!(hook, Hook::Postrouting | Hook::Input),
         Action::Translate(Target::Masquerade(_)) => hook == Hook::Postrouting,
+        Action::Translate(Target::Netmap(_)) => hook != Hook::Forward,
+        Action::Tproxy(_) => hook == Hook::Prerouting,
         Action::Continue
         | Action::Accept
         | Action::Drop
@@ -297,6 +307,9 @@ fn allowed(action: Action<'_>, hook: Hook) -> Action<'_> {
 fn change(action: Action<'_>, seen: &mut Seen<'_>) {
     let entry = seen.has_entry();
     match action {
+        Action::Tproxy(tproxy) if seen.packet.details.socket => {
+            seen.mark = tproxy.apply(seen.mark);
+        }
         Action::Mark(mark) => seen.mark = mark.apply(seen.mark),
         Action::Connmark(Connmark::Set(mark)) if entry => {
             seen.connection_mark = mark.apply(seen.connection_mark);
@@ -317,6 +330,7 @@ fn change(action: Action<'_>, seen: &mut Seen<'_>) {
         Action::Rewrite(target) => rewrite(target, seen),
         Action::Untrack if !entry => seen.state = State::Untracked,
         Action::Untrack
+        | Action::Tproxy(_)
         | Action::Connmark(_)
         | Action::Continue
         | Action::Accept
@@ -355,7 +369,8 @@ fn effect(action: Action<'_>, seen: &Seen<'_>) -> Effect {
         Action::Untrack => Effect::Untrack,
         Action::Reject(_) => Effect::Reject,
         Action::Accept | Action::Translate(_) => Effect::Accept,
-        Action::Drop => Effect::Drop,
+        Action::Tproxy(_) if seen.packet.details.socket => Effect::Accept,
+        Action::Drop | Action::Tproxy(_) => Effect::Drop,
         Action::Return => Effect::Return,
         Action::Jump(_) => Effect::Jump,
         Action::Goto(_) => Effect::Goto,

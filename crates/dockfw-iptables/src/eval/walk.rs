@@ -336,6 +336,7 @@ impl<'a> Walk<'a> {
         };
         match nat::choose(
             target,
+            manip,
             self.host,
             (between.input, between.output),
             &self.now,

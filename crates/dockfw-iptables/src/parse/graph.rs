@@ -71,7 +71,7 @@ fn leads(table: &Table, from: &ChainName, to: &ChainName) -> bool {
 }
 
 /// The hooks from which each chain is reached.
-fn reached(table: &Table) -> BTreeMap<ChainName, BTreeSet<Hook>> {
+pub(crate) fn reached(table: &Table) -> BTreeMap<ChainName, BTreeSet<Hook>> {
     let mut reached: BTreeMap<ChainName, BTreeSet<Hook>> = BTreeMap::new();
     for hook in Hook::ALL {
         let Some(entry) = table.chain(hook.as_str()) else {

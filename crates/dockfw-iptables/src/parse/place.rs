@@ -13,6 +13,7 @@ use super::rule::match_name;
 use crate::eval::Hook;
 use crate::r#match::Match;
 use crate::r#match::addrtype::LimitInterface;
+use crate::r#match::policy::Policy;
 use crate::program::TableName;
 use crate::rule::Rule;
 use crate::target::Target;
@@ -105,7 +106,8 @@ fn of_match(one: &Match) -> Place {
             Some(LimitInterface::Out) => LEAVING,
             None => ANYWHERE,
         },
-        Match::Mac(_) => ARRIVING,
+        Match::Mac(_) | Match::Policy(Policy { out: false, .. }) => ARRIVING,
+        Match::Policy(Policy { out: true, .. }) => LEAVING,
         Match::Owner(_) => Place {
             tables: &[],
             hooks: &[Hook::Output, Hook::Postrouting],
@@ -118,13 +120,20 @@ fn of_match(one: &Match) -> Place {
             tables: &[],
             hooks: &[Hook::Prerouting, Hook::Input],
         },
-        Match::Comment(_)
+        Match::Ah(_)
+        | Match::Comment(_)
+        | Match::Connbytes(_)
         | Match::Connlimit(_)
         | Match::Connmark(_)
         | Match::Conntrack(_)
+        | Match::Dccp(_)
         | Match::Dscp(_)
+        | Match::Dst(_)
         | Match::Ecn(_)
+        | Match::Esp(_)
+        | Match::Frag(_)
         | Match::Hashlimit(_)
+        | Match::Hbh(_)
         | Match::Hl(_)
         | Match::Icmp(_)
         | Match::Icmp6(_)
@@ -134,12 +143,15 @@ fn of_match(one: &Match) -> Place {
         | Match::Mark(_)
         | Match::Multiport(_)
         | Match::Pkttype(_)
+        | Match::Quota(_)
         | Match::Recent(_)
+        | Match::Rt(_)
         | Match::Sctp(_)
         | Match::State(_)
         | Match::Statistic(_)
         | Match::Tcp(_)
         | Match::Tcpmss(_)
+        | Match::Time(_)
         | Match::Tos(_)
         | Match::Ttl(_)
         | Match::Udp(_) => ANYWHERE,
@@ -160,6 +172,19 @@ fn of_target(target: &Target) -> Place {
         Target::Masquerade(_) => Place {
             tables: NAT,
             hooks: &[Hook::Postrouting],
+        },
+        Target::Netmap(_) => Place {
+            tables: NAT,
+            hooks: &[
+                Hook::Prerouting,
+                Hook::Input,
+                Hook::Output,
+                Hook::Postrouting,
+            ],
+        },
+        Target::Tproxy(_) => Place {
+            tables: &[TableName::Mangle],
+            hooks: &[Hook::Prerouting],
         },
         Target::Reject(_) => Place {
             tables: &[TableName::Filter],
@@ -184,6 +209,7 @@ fn of_target(target: &Target) -> Place {
         | Target::Mark(_)
         | Target::Connmark(_)
         | Target::Tee(_)
+        | Target::Nfqueue(_)
         | Target::Tcpmss(_) => ANYWHERE,
     }
 }

@@ -62,9 +62,15 @@ pub(super) const OPTIONS: &[Opt] = &[
 ];
 
 pub(super) fn parse(args: &mut Args<'_>) -> Option<Target> {
-    for key in ["helper", "timeout", "ctevents", "expevents"] {
+    const OBJECT: &str = "nftables needs an object in the table for it, which is not written yet";
+    const EVENTS: &str = "only --notrack and zones are taken over";
+    for (key, reason) in [
+        ("helper", OBJECT),
+        ("timeout", OBJECT),
+        ("ctevents", EVENTS),
+        ("expevents", EVENTS),
+    ] {
         if args.has(key) {
-            let reason = "only --notrack and zones are taken over";
             args.refuse(
                 key,
                 ErrorKind::Unsupported {

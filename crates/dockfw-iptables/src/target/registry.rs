@@ -1,8 +1,8 @@
 //! The extensions by name: those that are read, and those that are known and refused.
 
 use super::{
-    Target, classify, connmark, ct, dscp, log, mark, masquerade, nat, nflog, notrack, redirect,
-    reject, tcpmss, tee, tos, ttl,
+    Target, classify, connmark, ct, dscp, log, mark, masquerade, nat, netmap, nflog, nfqueue,
+    notrack, redirect, reject, tcpmss, tee, tos, tproxy, ttl,
 };
 use crate::parse::Extension;
 use crate::program::Family;
@@ -18,7 +18,9 @@ pub(crate) static EXTENSIONS: &[Extension<Target>] = &[
     Extension::new(&["LOG"], log::OPTIONS, log::parse),
     Extension::new(&["MARK"], mark::OPTIONS, mark::parse),
     Extension::new(&["MASQUERADE"], masquerade::OPTIONS, masquerade::parse),
+    Extension::new(&["NETMAP"], netmap::OPTIONS, netmap::parse),
     Extension::new(&["NFLOG"], nflog::OPTIONS, nflog::parse),
+    Extension::new(&["NFQUEUE"], nfqueue::OPTIONS, nfqueue::parse),
     Extension::new(&["NOTRACK"], &[], notrack::parse),
     Extension::new(&["REDIRECT"], redirect::OPTIONS, redirect::parse),
     Extension::new(&["REJECT"], reject::OPTIONS, reject::parse),
@@ -26,6 +28,7 @@ pub(crate) static EXTENSIONS: &[Extension<Target>] = &[
     Extension::new(&["TCPMSS"], tcpmss::OPTIONS, tcpmss::parse),
     Extension::new(&["TEE"], tee::OPTIONS, tee::parse),
     Extension::new(&["TOS"], tos::OPTIONS, tos::parse),
+    Extension::new(&["TPROXY"], tproxy::OPTIONS, tproxy::parse),
     Extension::new(&["TTL"], ttl::TTL_OPTIONS, ttl::parse_ttl).only(Family::Ipv4),
 ];
 
@@ -45,8 +48,6 @@ pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("HMARK", NO_FORM),
     ("IDLETIMER", NO_FORM),
     ("LED", NO_FORM),
-    ("NETMAP", NOT_YET),
-    ("NFQUEUE", NOT_YET),
     ("QUEUE", NO_FORM),
     ("RATEEST", NO_FORM),
     ("SECMARK", NOT_YET),
@@ -54,7 +55,6 @@ pub(crate) static UNSUPPORTED: &[(&str, &str)] = &[
     ("SNPT", NO_FORM),
     ("SYNPROXY", NOT_YET),
     ("TCPOPTSTRIP", NOT_YET),
-    ("TPROXY", NOT_YET),
     ("TRACE", NOT_YET),
     ("ULOG", NO_FORM),
 ];

@@ -194,10 +194,13 @@ impl<'e> Walk<'e> {
         next_if(exceeded == over)
     }
 
+    /// The socket of the packet is the one that is asked for, if it is transparent.
+    ///
     /// Source: `net/netfilter/nft_tproxy.c`, `nft_tproxy_eval` (v6.12).
     fn tproxy(&self, tproxy: Tproxy) -> Flow<'e> {
         let family = tproxy.family.is_none_or(|family| family == self.family);
-        next_if(family && matches!(self.packet.protocol, TCP | UDP))
+        let socket = self.packet.socket.is_some_and(|socket| socket.transparent);
+        next_if(family && socket && matches!(self.packet.protocol, TCP | UDP))
     }
 
     /// Source: `net/netfilter/nft_dynset.c`, `nft_dynset_eval` (v6.12).

@@ -88,6 +88,12 @@ impl Walk<'_> {
                 let size = self.maxseg.filter(|_| tcp)?;
                 value.and_bytes(&size.to_be_bytes())
             }
+            Exthdr::Ipv6Field(field) => {
+                let mut fields = packet.ipv6_fields.iter();
+                let (_, number) = fields.find(|(of, _)| *of == field)?;
+                let bytes = number.to_be_bytes();
+                value.and_bytes(bytes.get(4 - usize::from(field.len())..)?)
+            }
             Exthdr::Ipv6(header) => {
                 if self.family != NatFamily::Ipv6 {
                     return None;

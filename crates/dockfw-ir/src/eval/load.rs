@@ -9,7 +9,7 @@ use crate::chain::Hook;
 use crate::expr::ct::TupleField;
 use crate::expr::fib::{FibAddress, FibResult, addrtype};
 use crate::expr::payload::Requires;
-use crate::expr::{Ct, Expr, Fib, Key, Meta, Payload};
+use crate::expr::{Ct, Expr, Fib, Key, Meta, Payload, Rt};
 use crate::statement::nat::NatFamily;
 use crate::value::Value;
 
@@ -27,6 +27,7 @@ impl Walk<'_> {
                 Expr::Exthdr(exthdr) => self.exthdr(value, *exthdr)?,
                 Expr::Socket(socket) => self.socket(value, *socket)?,
                 Expr::Numgen(numgen) => self.numgen(value, *numgen)?,
+                Expr::Rt(Rt::Ipsec) => value.and_u8(self.packet.route_ipsec.into()),
             };
         }
         Some(value)
@@ -76,6 +77,7 @@ impl Walk<'_> {
                 let length = u16::try_from(self.packet.length.saturating_sub(header)).ok()?;
                 value.and_bytes(&length.to_be_bytes())
             }
+            Payload::AhSpi | Payload::EspSpi => value.and_bytes(&self.packet.spi?.to_be_bytes()),
             Payload::Raw(raw) => return self.raw(value, raw),
             Payload::IpSaddr | Payload::Ip6Saddr => value.and_ip(self.source),
             Payload::IpDaddr | Payload::Ip6Daddr => value.and_ip(self.destination),
@@ -112,6 +114,7 @@ impl Walk<'_> {
             Meta::Oifname => and_name(value, self.output),
             Meta::Skuid | Meta::Skgid | Meta::Cgroup => return self.owner(value, meta),
             Meta::Hour | Meta::Day | Meta::Time => return self.time(value, meta),
+            Meta::Ipsec => value.and_u8(self.packet.ipsec.into()),
             Meta::Pkttype => value.and_u8(self.packet_type()),
             Meta::Nfproto => value.and_u8(self.family.nfproto()),
             Meta::L4proto => value.and_u8(self.packet.protocol),
@@ -149,6 +152,9 @@ impl Walk<'_> {
             }),
             Ct::Status => value.and_host_u32(entry.status),
             Ct::Mark => value.and_host_u32(entry.mark),
+            Ct::Counter(counter, direction) => {
+                value.and_host_u64(self.packet.ct_counters.get(counter, direction))
+            }
             Ct::Expiration => value.and_host_u32(self.packet.ct_expiration?),
             Ct::Tuple(direction, field) => {
                 let tuple = entry.tuple(direction);

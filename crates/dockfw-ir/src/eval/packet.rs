@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::expr::ct::Counter;
 pub use crate::expr::ct::Direction;
+use crate::expr::exthdr::Ipv6Field;
 
 /// `IPPROTO_ICMP`.
 pub(super) const ICMP: u8 = 1;
@@ -67,6 +69,14 @@ pub struct Packet {
     pub tcp_maxseg: Option<u16>,
     /// Numbers of the IPv6 extension headers, in order.
     pub ipv6_headers: Vec<u8>,
+    /// Fields of those headers, as numbers; one that is not here does not load.
+    pub ipv6_fields: Vec<(Ipv6Field, u32)>,
+    /// The security parameters index of an AH or ESP header.
+    pub spi: Option<u32>,
+    /// It came through IPsec.
+    pub ipsec: bool,
+    /// Its route leads through IPsec.
+    pub route_ipsec: bool,
     /// The process that sent it; of the host's own packets only.
     pub owner: Owner,
     /// The local socket that would get it.
@@ -75,6 +85,8 @@ pub struct Packet {
     pub time: Option<u64>,
     /// What conntrack finds when it sees the packet.
     pub ct: Conntrack,
+    /// What the flow has carried.
+    pub ct_counters: Counters,
     /// `ct expiration`, in milliseconds; without, it does not load.
     pub ct_expiration: Option<u32>,
 }
@@ -88,6 +100,32 @@ pub struct Owner {
     pub gid: u32,
     /// The `net_cls` class of its cgroup.
     pub cgroup: u32,
+}
+
+/// Packets and bytes of a flow, in its original direction and in that of replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Packets, this one included.
+    pub packets: [u64; 2],
+    /// Bytes of IP packets, this one included.
+    pub bytes: [u64; 2],
+}
+
+impl Counters {
+    /// Source: `net/netfilter/nft_ct.c`, `nft_ct_get_eval_counter` (v6.12).
+    pub(super) fn get(&self, counter: Counter, direction: Option<Direction>) -> u64 {
+        let of = |[original, reply]: [u64; 2]| match direction {
+            None => original.wrapping_add(reply),
+            Some(Direction::Original) => original,
+            Some(Direction::Reply) => reply,
+        };
+        let (packets, bytes) = (of(self.packets), of(self.bytes));
+        match counter {
+            Counter::Packets => packets,
+            Counter::Bytes => bytes,
+            Counter::Average => bytes.checked_div(packets).unwrap_or(0),
+        }
+    }
 }
 
 /// A local socket.
@@ -124,10 +162,15 @@ impl Packet {
             tcp_options: Vec::new(),
             tcp_maxseg: None,
             ipv6_headers: Vec::new(),
+            ipv6_fields: Vec::new(),
+            spi: None,
+            ipsec: false,
+            route_ipsec: false,
             owner: Owner::default(),
             socket: None,
             time: None,
             ct: Conntrack::default(),
+            ct_counters: Counters::default(),
             ct_expiration: None,
         }
     }

@@ -20,8 +20,24 @@ pub enum Ct {
     Mark,
     /// `ct expiration`: the time the entry has left, in milliseconds.
     Expiration,
+    /// `ct packets`, `ct bytes` and `ct avgpkt`: what the flow has carried, this packet included, in
+    /// one direction or, for `None`, in both.
+    ///
+    /// 0 for a flow that began before conntrack counted, which it does from the first such rule on.
+    Counter(Counter, Option<Direction>),
     /// A part of one of the two tuples: `ct original ip daddr`, `ct reply proto-src`.
     Tuple(Direction, TupleField),
+}
+
+/// What conntrack counts of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// `packets`.
+    Packets,
+    /// `bytes`: those of IP packets.
+    Bytes,
+    /// `avgpkt`: bytes for each packet, rounded down.
+    Average,
 }
 
 /// The direction of a conntrack tuple.
@@ -61,6 +77,7 @@ impl Ct {
             Self::Status => DataType::CtStatus,
             Self::Mark => DataType::Mark,
             Self::Expiration => DataType::Duration,
+            Self::Counter(..) => DataType::HostInteger(8),
             Self::Tuple(_, field) => match field {
                 TupleField::IpSaddr | TupleField::IpDaddr => DataType::Ipv4Addr,
                 TupleField::Ip6Saddr | TupleField::Ip6Daddr => DataType::Ipv6Addr,

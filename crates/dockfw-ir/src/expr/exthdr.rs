@@ -17,6 +17,9 @@ pub enum Exthdr {
     /// `tcp option maxseg size`: bytes, network byte order. Ends the rule without a match when the
     /// packet is not TCP or has no such option.
     TcpMaxseg,
+    /// `rt type` and so on. Ends the rule without a match when the packet is not IPv6 or has no such
+    /// header.
+    Ipv6Field(Ipv6Field),
     /// `exthdr NAME exists` or `missing`: 1 where the IPv6 packet has the header.
     Ipv6(Ipv6Header),
 }
@@ -34,6 +37,62 @@ pub enum Ipv6Header {
     Destination,
     /// `mh`: mobility, 135.
     Mobility,
+}
+
+/// A field of an IPv6 extension header.
+///
+/// Lengths are in units of 8 bytes, the first 8 not counted.
+///
+/// Source: RFC 8200 §4.3 to §4.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ipv6Field {
+    /// `hbh hdrlength`.
+    HopByHopLength,
+    /// `dst hdrlength`.
+    DestinationLength,
+    /// `rt hdrlength`.
+    RoutingLength,
+    /// `rt type`.
+    RoutingType,
+    /// `rt seg-left`.
+    RoutingSegments,
+    /// `frag id`.
+    FragmentId,
+}
+
+impl Ipv6Field {
+    /// The header it is in.
+    pub const fn header(self) -> Ipv6Header {
+        match self {
+            Self::HopByHopLength => Ipv6Header::HopByHop,
+            Self::DestinationLength => Ipv6Header::Destination,
+            Self::RoutingLength | Self::RoutingType | Self::RoutingSegments => Ipv6Header::Routing,
+            Self::FragmentId => Ipv6Header::Fragment,
+        }
+    }
+
+    /// Where it begins in its header, in bytes.
+    pub const fn offset(self) -> u8 {
+        match self {
+            Self::HopByHopLength | Self::DestinationLength | Self::RoutingLength => 1,
+            Self::RoutingType => 2,
+            Self::RoutingSegments => 3,
+            Self::FragmentId => 4,
+        }
+    }
+
+    /// How many bytes it has.
+    #[expect(clippy::len_without_is_empty, reason = "no field is empty")]
+    pub const fn len(self) -> u8 {
+        match self {
+            Self::HopByHopLength
+            | Self::DestinationLength
+            | Self::RoutingLength
+            | Self::RoutingType
+            | Self::RoutingSegments => 1,
+            Self::FragmentId => 4,
+        }
+    }
 }
 
 impl Ipv6Header {
@@ -55,6 +114,7 @@ impl Exthdr {
         match self {
             Self::TcpOption(_) | Self::Ipv6(_) => DataType::Boolean,
             Self::TcpMaxseg => DataType::Integer(2),
+            Self::Ipv6Field(field) => DataType::Integer(field.len()),
         }
     }
 
@@ -62,7 +122,7 @@ impl Exthdr {
     pub const fn requires(self) -> Requires {
         match self {
             Self::TcpOption(_) | Self::TcpMaxseg => Requires::Nothing,
-            Self::Ipv6(_) => Requires::Nfproto(10),
+            Self::Ipv6(_) | Self::Ipv6Field(_) => Requires::Nfproto(10),
         }
     }
 }

@@ -29,8 +29,15 @@ pub enum Meta {
     Cgroup,
     /// `meta hour`: seconds since midnight UTC. Since Linux 5.4.
     Hour,
-    /// `meta day`: the day of the week in UTC, 0 for Sunday. Since Linux 5.4.
+    /// `meta day`: the day of the week, 0 for Sunday. Since Linux 5.4.
+    ///
+    /// In the kernel's time zone (`settimeofday(2)`), which is UTC where the hardware clock is; the
+    /// other two are in UTC always.
+    ///
+    /// Source: `net/netfilter/nft_meta.c`, `nft_meta_weekday` (v6.12).
     Day,
+    /// `meta ipsec`: 1 for what came through IPsec, else 0. Only at prerouting, input and forward.
+    Ipsec,
     /// `meta time`: nanoseconds since 1970 in UTC. Since Linux 5.4.
     Time,
 }
@@ -42,6 +49,7 @@ impl Meta {
             Self::Length | Self::Cgroup => DataType::HostInteger(4),
             Self::Hour => DataType::TimeOfDay,
             Self::Day => DataType::Weekday,
+            Self::Ipsec => DataType::Boolean,
             Self::Time => DataType::Timestamp,
             Self::Mark => DataType::Mark,
             Self::Iifname | Self::Oifname => DataType::IfName,

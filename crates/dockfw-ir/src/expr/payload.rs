@@ -62,6 +62,10 @@ pub enum Payload {
     Icmpv6Type,
     /// `icmpv6 code`.
     Icmpv6Code,
+    /// `ah spi`.
+    AhSpi,
+    /// `esp spi`.
+    EspSpi,
     /// `@nh,…` and `@th,…`: bytes of a header, whatever it is.
     Raw(Raw),
 }
@@ -131,6 +135,7 @@ impl Payload {
             Self::IpEcn | Self::Ip6Ecn => DataType::Ecn,
             Self::IpTtl | Self::Ip6Hoplimit => DataType::Integer(1),
             Self::IpFragOff | Self::UdpLength => DataType::Integer(2),
+            Self::AhSpi | Self::EspSpi => DataType::Integer(4),
             Self::Raw(raw) => DataType::Raw(raw.len),
             Self::ThSport
             | Self::ThDport
@@ -177,14 +182,17 @@ impl Payload {
             | Self::IcmpType
             | Self::IcmpCode
             | Self::Icmpv6Type
-            | Self::Icmpv6Code => Base::Transport,
+            | Self::Icmpv6Code
+            | Self::AhSpi
+            | Self::EspSpi => Base::Transport,
         }
     }
 
     /// Where the field begins in its header, in bytes. Its length is that of its type, or of its
     /// [`Bits`].
     ///
-    /// Source: RFC 791 §3.1, RFC 8200 §3, RFC 9293 §3.1, RFC 768, RFC 9260 §3, RFC 792, RFC 4443 §2.1.
+    /// Source: RFC 791 §3.1, RFC 8200 §3, RFC 9293 §3.1, RFC 768, RFC 9260 §3, RFC 792, RFC 4443 §2.1,
+    /// RFC 4302 §2, RFC 4303 §2.
     pub const fn offset(self) -> u32 {
         match self {
             Self::ThSport
@@ -193,10 +201,11 @@ impl Payload {
             | Self::SctpSport
             | Self::IcmpType
             | Self::Ip6Dscp
-            | Self::Icmpv6Type => 0,
+            | Self::Icmpv6Type
+            | Self::EspSpi => 0,
             Self::IcmpCode | Self::Icmpv6Code | Self::IpDscp | Self::IpEcn | Self::Ip6Ecn => 1,
             Self::ThDport | Self::TcpDport | Self::UdpDport | Self::SctpDport => 2,
-            Self::UdpLength => 4,
+            Self::UdpLength | Self::AhSpi => 4,
             Self::EtherSaddr | Self::IpFragOff => 6,
             Self::Ip6Hoplimit => 7,
             Self::Ip6Saddr | Self::IpTtl => 8,
@@ -227,6 +236,8 @@ impl Payload {
             Self::TcpSport | Self::TcpDport | Self::TcpFlags => Requires::L4proto(6),
             Self::UdpSport | Self::UdpDport | Self::UdpLength => Requires::L4proto(17),
             Self::SctpSport | Self::SctpDport => Requires::L4proto(132),
+            Self::EspSpi => Requires::L4proto(50),
+            Self::AhSpi => Requires::L4proto(51),
             Self::IcmpType | Self::IcmpCode => Requires::L4proto(1),
             Self::Icmpv6Type | Self::Icmpv6Code => Requires::L4proto(58),
         }
@@ -263,6 +274,8 @@ impl Payload {
             | Self::IcmpCode
             | Self::Icmpv6Type
             | Self::Icmpv6Code
+            | Self::AhSpi
+            | Self::EspSpi
             | Self::Raw(_) => return None,
         };
         Some(Bits { len, mask, shift })

@@ -5,11 +5,12 @@ use serde_json::{Value as Json, json};
 use super::{compare, insert, mangle, value};
 use crate::expr::ct::TupleField;
 use crate::expr::fib::{FibAddress, FibResult};
-use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Payload};
+use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Payload, Rt};
 use crate::print::chain::says_family;
 use crate::print::context::{Context, TCP};
 use crate::print::expr::{
-    base_word, direction_word, ipv6_header_word, mode_word, payload_words, socket_word, tuple_word,
+    base_word, counter_word, direction_word, ipv6_field_words, ipv6_header_word, mode_word,
+    payload_words, socket_word, tuple_word,
 };
 use crate::print::mangle::bytes_words;
 use crate::print::statement::{MarkParts, flag_words, icmpx_word, unit_word};
@@ -110,6 +111,7 @@ fn expr(expr: &Expr, context: Context) -> Json {
             "mod": numgen.modulus,
             "offset": numgen.offset,
         }}),
+        Expr::Rt(Rt::Ipsec) => json!({"rt": {"key": "ipsec"}}),
     }
 }
 
@@ -128,6 +130,7 @@ const fn meta_key(meta: Meta) -> &'static str {
         Meta::Hour => "hour",
         Meta::Day => "day",
         Meta::Time => "time",
+        Meta::Ipsec => "ipsec",
     }
 }
 
@@ -138,6 +141,10 @@ fn ct_members(ct: Ct) -> Json {
         Ct::Status => json!({"key": "status"}),
         Ct::Mark => json!({"key": "mark"}),
         Ct::Expiration => json!({"key": "expiration"}),
+        Ct::Counter(counter, None) => json!({"key": counter_word(counter)}),
+        Ct::Counter(counter, Some(direction)) => {
+            json!({"key": counter_word(counter), "dir": direction_word(direction)})
+        }
         Ct::Tuple(_, field @ TupleField::Protocol) => json!({"key": tuple_word(field)}),
         Ct::Tuple(direction, field) => {
             json!({"key": tuple_word(field), "dir": direction_word(direction)})
@@ -152,6 +159,10 @@ fn exthdr_members(exthdr: Exthdr) -> Json {
             None => json!({"base": kind, "offset": 0, "len": 8}),
         }}),
         Exthdr::TcpMaxseg => json!({"tcp option": {"name": "maxseg", "field": "size"}}),
+        Exthdr::Ipv6Field(field) => {
+            let (name, field) = ipv6_field_words(field);
+            json!({"exthdr": {"name": name, "field": field}})
+        }
         Exthdr::Ipv6(header) => json!({"exthdr": {"name": ipv6_header_word(header)}}),
     }
 }

@@ -54,6 +54,9 @@ pub(super) fn single(data_type: DataType, bytes: &[u8]) -> Json {
         | DataType::TimeOfDay
         | DataType::Timestamp => true,
         DataType::Boolean => return json!(bytes.first().is_some_and(|byte| *byte != 0)),
+        DataType::HostInteger(8) => {
+            return json!(<[u8; 8]>::try_from(bytes).map(u64::from_ne_bytes).ok());
+        }
         DataType::Duration => return json!(symbol::number(data_type, bytes).map(|ms| ms / 1000)),
         DataType::NfProto
         | DataType::InetProto

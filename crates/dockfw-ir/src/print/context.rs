@@ -135,7 +135,8 @@ pub(crate) fn protocol_match(statement: &Statement) -> Option<Protocol> {
         | Meta::Cgroup
         | Meta::Hour
         | Meta::Day
-        | Meta::Time => None,
+        | Meta::Time
+        | Meta::Ipsec => None,
     }
 }
 
@@ -299,7 +300,8 @@ fn tells_transport(key: &Key) -> bool {
         | Expr::Fib(_)
         | Expr::Exthdr(_)
         | Expr::Socket(_)
-        | Expr::Numgen(_) => false,
+        | Expr::Numgen(_)
+        | Expr::Rt(_) => false,
     })
 }
 

@@ -2,12 +2,12 @@
 
 use super::context::Context;
 use super::{symbol, value};
-use crate::expr::ct::{Direction, TupleField};
-use crate::expr::exthdr::Ipv6Header;
+use crate::expr::ct::{Counter, Direction, TupleField};
+use crate::expr::exthdr::{Ipv6Field, Ipv6Header};
 use crate::expr::fib::{FibAddress, FibResult};
 use crate::expr::numgen::NumgenMode;
 use crate::expr::payload::Base;
-use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Numgen, Payload, Socket};
+use crate::expr::{Ct, Expr, Exthdr, Fib, Key, Meta, Numgen, Payload, Rt, Socket};
 
 /// A key: its expressions joined with ` . `.
 pub(super) fn key(out: &mut String, key: &Key, context: Context) {
@@ -40,6 +40,7 @@ fn print(out: &mut String, expr: &Expr, context: Context) {
         Expr::Exthdr(exthdr) => print_exthdr(out, *exthdr),
         Expr::Socket(socket) => words(out, &["socket", socket_word(*socket)]),
         Expr::Numgen(numgen) => print_numgen(out, *numgen),
+        Expr::Rt(Rt::Ipsec) => out.push_str("rt ipsec"),
     }
 }
 
@@ -75,6 +76,8 @@ pub(crate) fn payload_words(payload: Payload, context: Context) -> (&'static str
         Payload::UdpSport => ("udp", "sport"),
         Payload::UdpDport => ("udp", "dport"),
         Payload::UdpLength => ("udp", "length"),
+        Payload::AhSpi => ("ah", "spi"),
+        Payload::EspSpi => ("esp", "spi"),
         Payload::SctpSport => ("sctp", "sport"),
         Payload::SctpDport => ("sctp", "dport"),
         Payload::IcmpType => ("icmp", "type"),
@@ -113,6 +116,19 @@ pub(crate) const fn ipv6_header_word(header: Ipv6Header) -> &'static str {
     }
 }
 
+/// The header and the field.
+pub(crate) const fn ipv6_field_words(field: Ipv6Field) -> (&'static str, &'static str) {
+    let name = match field {
+        Ipv6Field::HopByHopLength | Ipv6Field::DestinationLength | Ipv6Field::RoutingLength => {
+            "hdrlength"
+        }
+        Ipv6Field::RoutingType => "type",
+        Ipv6Field::RoutingSegments => "seg-left",
+        Ipv6Field::FragmentId => "id",
+    };
+    (ipv6_header_word(field.header()), name)
+}
+
 fn print_exthdr(out: &mut String, exthdr: Exthdr) {
     match exthdr {
         Exthdr::TcpOption(kind) => {
@@ -123,6 +139,10 @@ fn print_exthdr(out: &mut String, exthdr: Exthdr) {
             }
         }
         Exthdr::TcpMaxseg => out.push_str("tcp option maxseg size"),
+        Exthdr::Ipv6Field(field) => {
+            let (name, field) = ipv6_field_words(field);
+            words(out, &[name, field]);
+        }
         Exthdr::Ipv6(header) => words(out, &["exthdr", ipv6_header_word(header)]),
     }
 }
@@ -158,6 +178,7 @@ const fn meta_word(meta: Meta) -> &'static str {
         Meta::Hour => "meta hour",
         Meta::Day => "meta day",
         Meta::Time => "meta time",
+        Meta::Ipsec => "meta ipsec",
     }
 }
 
@@ -168,6 +189,13 @@ fn print_ct(out: &mut String, ct: Ct) {
         Ct::Status => out.push_str("ct status"),
         Ct::Mark => out.push_str("ct mark"),
         Ct::Expiration => out.push_str("ct expiration"),
+        Ct::Counter(counter, None) => words(out, &["ct", counter_word(counter)]),
+        Ct::Counter(counter, Some(direction)) => {
+            words(
+                out,
+                &["ct", direction_word(direction), counter_word(counter)],
+            );
+        }
         // Both directions have the same protocol, and nft lists neither.
         Ct::Tuple(_, TupleField::Protocol) => out.push_str("ct protocol"),
         Ct::Tuple(direction, field) => {
@@ -181,6 +209,15 @@ pub(crate) const fn direction_word(direction: Direction) -> &'static str {
     match direction {
         Direction::Original => "original",
         Direction::Reply => "reply",
+    }
+}
+
+/// The key of a counter of the flow.
+pub(crate) const fn counter_word(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Packets => "packets",
+        Counter::Bytes => "bytes",
+        Counter::Average => "avgpkt",
     }
 }
 

@@ -131,6 +131,11 @@ pub(crate) fn single(out: &mut String, data_type: DataType, bytes: &[u8]) {
             Ok(bytes) => time::point(out, u64::from_ne_bytes(bytes)),
             Err(_) => hexadecimal(out, bytes),
         },
+        (DataType::HostInteger(_), bytes) if bytes.len() == 8 => {
+            if let Ok(bytes) = <[u8; 8]>::try_from(bytes) {
+                let _ = write!(out, "{}", u64::from_ne_bytes(bytes));
+            }
+        }
         (DataType::Raw(_), bytes) => match symbol::number(data_type, bytes) {
             Some(number) => hex_number(out, number),
             None => hexadecimal(out, bytes),

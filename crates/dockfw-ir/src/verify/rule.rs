@@ -320,7 +320,12 @@ fn contradictions(
                 ask(known.network, 10, "network");
             }
             Expr::Meta(Meta::Nfproto) => other_family |= family != Family::Inet,
-            Expr::Meta(_) | Expr::Ct(_) | Expr::Fib(_) | Expr::Socket(_) | Expr::Numgen(_) => {}
+            Expr::Meta(_)
+            | Expr::Ct(_)
+            | Expr::Fib(_)
+            | Expr::Socket(_)
+            | Expr::Numgen(_)
+            | Expr::Rt(_) => {}
         }
     }
     match statement {

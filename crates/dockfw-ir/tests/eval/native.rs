@@ -1,12 +1,13 @@
 //! What rules of other languages read and do.
 
 use dockfw_ir::chain::Hook;
-use dockfw_ir::eval::{Evaluator, Limits, Owner, Packet, Socket as Found};
-use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Header};
+use dockfw_ir::eval::{Counters, Direction, Evaluator, Limits, Owner, Packet, Socket as Found};
+use dockfw_ir::expr::ct::Counter;
+use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Field, Ipv6Header};
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
 use dockfw_ir::expr::numgen::{Numgen, NumgenMode};
 use dockfw_ir::expr::payload::{Base, Raw};
-use dockfw_ir::expr::{Ct, Fib, Key, Meta, Payload, Socket};
+use dockfw_ir::expr::{Ct, Expr, Fib, Key, Meta, Payload, Rt, Socket};
 use dockfw_ir::set::{Element, SetKind};
 use dockfw_ir::statement::nat::NatFlags;
 use dockfw_ir::statement::{
@@ -170,6 +171,58 @@ fn tcp_options() {
 }
 
 #[test]
+fn ipsec_and_counters() {
+    let packet = Packet {
+        ipsec: true,
+        ct_counters: Counters {
+            packets: [3, 1],
+            bytes: [1000, 24],
+        },
+        ..transit()
+    };
+    let is = |key: Expr, there: u8| Statement::equal(key, byte(there));
+    assert!(matches(is(Meta::Ipsec.into(), 1), &packet));
+    assert!(matches(is(Rt::Ipsec.into(), 0), &packet));
+    assert!(matches(is(Meta::Ipsec.into(), 0), &transit()));
+    let count = |counter, direction, number| {
+        let key = Ct::Counter(counter, direction);
+        Statement::equal(key, Value::new().and_host_u64(number))
+    };
+    let original = Some(Direction::Original);
+    for (counter, direction, number) in [
+        (Counter::Packets, None, 4),
+        (Counter::Packets, original, 3),
+        (Counter::Bytes, Some(Direction::Reply), 24),
+        (Counter::Average, original, 333),
+        (Counter::Average, None, 256),
+    ] {
+        let test = count(counter, direction, number);
+        assert!(matches(test.clone(), &packet), "{test:?}");
+        assert!(!matches(test, &transit()));
+    }
+    assert!(matches(count(Counter::Average, None, 0), &transit()));
+}
+
+#[test]
+fn fields_of_extension_headers() {
+    let packet = Packet {
+        ipv6_headers: vec![43],
+        ipv6_fields: vec![(Ipv6Field::RoutingType, 4)],
+        spi: Some(7),
+        ..packet(by("eth0"), 50, "2001:db8:9::1", "2001:db8:a::2")
+    };
+    let equal = |field, value| Statement::equal(Exthdr::Ipv6Field(field), byte(value));
+    assert!(matches(equal(Ipv6Field::RoutingType, 4), &packet));
+    assert!(!matches(equal(Ipv6Field::RoutingType, 5), &packet));
+    // It does not load.
+    let other = Exthdr::Ipv6Field(Ipv6Field::RoutingSegments);
+    assert!(!matches(Statement::not_equal(other, byte(9)), &packet));
+    let spi = |number: u32| Value::new().and_bytes(&number.to_be_bytes());
+    assert!(matches(Statement::equal(Payload::EspSpi, spi(7)), &packet));
+    assert!(!matches(Statement::equal(Payload::AhSpi, spi(7)), &packet));
+}
+
+#[test]
 fn what_may_not_be_there() {
     let bare = transit();
     let full = Packet {
@@ -178,6 +231,7 @@ fn what_may_not_be_there() {
         // 2024-01-01, a Monday, 10:00:00 UTC.
         time: Some(1_704_103_200),
         ct_expiration: Some(20_000),
+        spi: Some(7),
         ..transit()
     };
     let mac = Value::new().and_bytes(&[2, 0, 0, 0, 0, 1]);

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Header};
+use dockfw_ir::expr::Rt;
+use dockfw_ir::expr::ct::Counter;
+use dockfw_ir::expr::exthdr::{Exthdr, Ipv6Field, Ipv6Header};
 use dockfw_ir::expr::numgen::{Numgen, NumgenMode};
 use dockfw_ir::expr::payload::{Base, Raw};
 use dockfw_ir::expr::socket::Socket;
@@ -21,6 +23,8 @@ pub(super) fn samples() -> Vec<(&'static str, Ruleset)> {
         ("exthdr", exthdr()),
         ("times", times()),
         ("host-ranges", host_ranges()),
+        ("counters", counters()),
+        ("ipsec", ipsec()),
         ("fib-exists", fib_exists()),
         ("socket", socket()),
         ("numgen", numgen()),
@@ -199,6 +203,21 @@ fn exthdr() -> Ruleset {
         tests.push(exists(Exthdr::Ipv6(header)));
     }
     tests.push(missing(Exthdr::Ipv6(Ipv6Header::Fragment)));
+    let field = Exthdr::Ipv6Field;
+    tests.extend([
+        Statement::equal(field(Ipv6Field::RoutingType), byte(0)),
+        Statement::not_equal(field(Ipv6Field::RoutingType), byte(2)),
+        range(field(Ipv6Field::RoutingSegments), false, byte(1), byte(23)),
+        Statement::equal(field(Ipv6Field::RoutingLength), byte(5)),
+        Statement::not_equal(field(Ipv6Field::HopByHopLength), byte(0)),
+        Statement::equal(field(Ipv6Field::DestinationLength), byte(3)),
+        range(
+            field(Ipv6Field::FragmentId),
+            true,
+            be32(1),
+            be32(0xffff_0000),
+        ),
+    ]);
     ruleset(vec![], vec![forward(counted(tests))])
 }
 
@@ -216,6 +235,40 @@ fn times() -> Ruleset {
         Statement::compare(Meta::Time, Operator::Less, at(POINT)),
     ]);
     ruleset(vec![], vec![forward(rules)])
+}
+
+fn counters() -> Ruleset {
+    let number = |number: u64| Value::new().and_host_u64(number);
+    let both = |counter| Ct::Counter(counter, None);
+    let reply = |counter| Ct::Counter(counter, Some(Direction::Reply));
+    let original = Ct::Counter(Counter::Bytes, Some(Direction::Original));
+    let rules = counted(vec![
+        range(both(Counter::Packets), false, number(5), number(1 << 40)),
+        Statement::compare(reply(Counter::Packets), Operator::LessOrEqual, number(9)),
+        range(original, true, number(1), number(1 << 62)),
+        Statement::compare(
+            both(Counter::Bytes),
+            Operator::GreaterOrEqual,
+            number(1 << 33),
+        ),
+        Statement::equal(reply(Counter::Average), number(1000)),
+        range(both(Counter::Average), false, number(0), number(500)),
+    ]);
+    ruleset(vec![], vec![forward(rules)])
+}
+
+fn ipsec() -> Ruleset {
+    let tests = counted(vec![
+        Statement::equal(Meta::Ipsec, byte(1)),
+        Statement::equal(Meta::Ipsec, byte(0)),
+        Statement::equal(Rt::Ipsec, byte(1)),
+        Statement::equal(Rt::Ipsec, byte(0)),
+        Statement::equal(Payload::EspSpi, be32(5)),
+        range(Payload::EspSpi, true, be32(5), be32(0x10_0000)),
+        Statement::not_equal(Payload::AhSpi, be32(0)),
+        Statement::compare(Payload::AhSpi, Operator::LessOrEqual, be32(32)),
+    ]);
+    ruleset(vec![], vec![forward(tests)])
 }
 
 fn host_ranges() -> Ruleset {

@@ -158,6 +158,10 @@ fn part(test: &Match) -> Part {
         return fixed();
     };
     let data_type = expr.data_type();
+    // No set can be declared with such keys.
+    if !data_type.has_name() {
+        return fixed();
+    }
     let ranges = match &test.test {
         Test::Compare {
             mask: None,
@@ -305,9 +309,10 @@ fn is_stable(expr: &Expr) -> bool {
                 | Payload::Ip6Hoplimit
                 | Payload::Raw(_)
         ),
-        Expr::Meta(meta) => *meta != Meta::Mark,
+        // The clock goes on.
+        Expr::Meta(meta) => !matches!(meta, Meta::Mark | Meta::Hour | Meta::Day | Meta::Time),
         Expr::Ct(ct) => *ct != Ct::Mark,
-        Expr::Fib(_) => true,
+        Expr::Fib(_) | Expr::Rt(_) => true,
         Expr::Exthdr(_) | Expr::Socket(_) | Expr::Numgen(_) => false,
     }
 }

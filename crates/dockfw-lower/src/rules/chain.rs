@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
-use dockfw_iptables::{ChainName as XtChainName, Match, Rule as XtRule};
+use std::collections::{BTreeMap, BTreeSet};
+
+use dockfw_iptables::eval::Hook as XtHook;
+use dockfw_iptables::{ChainName as XtChainName, Match, Rule as XtRule, Table as XtTable};
 use dockfw_ir::chain::{Chain, Rule};
-use dockfw_ir::expr::{Expr, Key};
+use dockfw_ir::expr::Expr;
 use dockfw_ir::name::{ChainName, Comment, SetName};
 use dockfw_ir::set::Set;
 use dockfw_ir::statement::{Match as Test, Statement};
 
+use super::hooks::Hooks;
 use super::targets::{Action, action};
 use super::ways::Ways;
 use super::{Idle, Place, Reason, Refused, Why, header, matches};
@@ -65,6 +69,8 @@ pub(super) struct Compiler {
     pub(super) sets: Vec<Set>,
     pub(super) refused: Vec<Refused>,
     pub(super) idle: Vec<Idle>,
+    /// The hooks from which packets get to each chain.
+    reached: BTreeMap<XtChainName, BTreeSet<XtHook>>,
 }
 
 impl Compiler {
@@ -76,7 +82,13 @@ impl Compiler {
             sets: Vec::new(),
             refused: Vec::new(),
             idle: Vec::new(),
+            reached: BTreeMap::new(),
         }
+    }
+
+    /// Says how packets get to the chains that are compiled.
+    pub(super) fn of_table(&mut self, table: &XtTable) {
+        self.reached = table.reached();
     }
 
     /// Lowers the rules of a chain; `first` is the index of the first of them in the chain.
@@ -89,6 +101,8 @@ impl Compiler {
         first: usize,
         rules: impl IntoIterator<Item = &'r XtRule>,
     ) -> Vec<Rule> {
+        let hooks = self.reached.get(chain);
+        self.place.hooks = hooks.map(Hooks::new).unwrap_or_default();
         let mut lowered = Vec::new();
         for (index, rule) in (first..).zip(rules) {
             match self.rule(rule) {
@@ -184,40 +198,64 @@ impl Compiler {
         for extension in &rule.matches {
             ways = ways.and(&matches::ways(extension, rule, self.place, &mut self.sets)?);
         }
-        let action = match action(rule.target.as_ref(), self.place)? {
-            Action::Do(statements) => statements,
+        let actions = match action(rule.target.as_ref(), self.place)? {
+            Action::Do(statements) => vec![statements],
+            Action::Else(statements, otherwise) => {
+                repeatable(&ways)?;
+                vec![statements, otherwise]
+            }
             Action::Chain(chain, leads) => {
                 let name = self.names.of(&chain).ok_or_else(|| {
                     let message = format!("the chain name {chain} is too long for nftables");
                     Reason::new(message, "give the chain a shorter name")
                 })?;
-                vec![leads.to(name)]
+                vec![vec![leads.to(name)]]
             }
         };
         one_state(&ways)?;
         let comment = comment(rule);
-        let build = |tests: Vec<Statement>| Rule {
-            statements: tests
-                .into_iter()
-                .chain([Statement::Counter])
-                .chain(action.iter().cloned())
-                .collect(),
-            comment: comment.clone(),
-        };
-        Ok(ways.0.into_iter().map(build).collect())
+        let mut rules = Vec::new();
+        for tests in ways.0 {
+            for action in &actions {
+                let tests = tests.iter().cloned();
+                let statements: Vec<Statement> = tests
+                    .chain([Statement::Counter])
+                    .chain(action.iter().cloned())
+                    .collect();
+                self.place.hooks.allow(&statements)?;
+                rules.push(Rule {
+                    statements,
+                    comment: comment.clone(),
+                });
+            }
+        }
+        Ok(rules)
     }
+}
+
+/// What a target does otherwise is a second rule with the same tests, which must not count again.
+fn repeatable(ways: &Ways) -> Result<(), Reason> {
+    if ways.0.iter().flatten().any(keeps_state) {
+        return Err(Reason::new(
+            "the packets that this target drops are dropped by a second rule, in which a limit would \
+             count again",
+            "jump to a chain by a rule with the limit, and write the target there",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a test depends on the packets that it has seen, or changes something.
+fn keeps_state(statement: &Statement) -> bool {
+    let Statement::Match(Test { key, .. }) = statement else {
+        return true;
+    };
+    key.0.iter().any(|expr| matches!(expr, Expr::Numgen(_)))
 }
 
 /// A limit or a counter of packets stands for all ways together, so that there can be only one.
 fn one_state(ways: &Ways) -> Result<(), Reason> {
-    let is_number = |key: &Key| key.0.iter().any(|expr| matches!(expr, Expr::Numgen(_)));
-    let keeps = |statement: &Statement| {
-        let Statement::Match(Test { key, .. }) = statement else {
-            return true;
-        };
-        is_number(key)
-    };
-    if ways.0.len() > 1 && ways.0.iter().flatten().any(keeps) {
+    if ways.0.len() > 1 && ways.0.iter().flatten().any(keeps_state) {
         return Err(Reason::new(
             "a limit together with a match that becomes several rules would count each by itself",
             "write the rule twice, for example with --sports and with --dports, or jump to a chain \

@@ -5,15 +5,19 @@ mod addrtype;
 mod connlimit;
 mod conntrack;
 mod ecn;
+mod exthdr;
+mod flow;
 mod hashlimit;
 mod icmp;
 mod icmp6;
+mod ipsec;
 mod limit;
 mod owner;
 mod ports;
 mod rpfilter;
 mod socket;
 mod statistic;
+mod time;
 mod tos;
 
 use std::fmt::Write as _;
@@ -23,6 +27,7 @@ use dockfw_iptables::r#match::length::Length;
 use dockfw_iptables::r#match::pkttype::PacketType;
 use dockfw_iptables::r#match::ttl::Comparison;
 use dockfw_iptables::{Invertible, Match, Rule};
+use dockfw_ir::expr::exthdr::{Ipv6Field, Ipv6Header};
 use dockfw_ir::expr::{Ct, Expr, Meta, Payload};
 use dockfw_ir::name::SetName;
 use dockfw_ir::set::Set;
@@ -43,10 +48,13 @@ pub(super) fn ways(
 ) -> Result<Ways, Reason> {
     Ok(match extension {
         Match::Addrtype(value) => addrtype::ways(value, place.family),
+        Match::Ah(value) => ipsec::ah(*value, place.family)?,
         Match::Comment(_) => Ways::always(),
+        Match::Connbytes(value) => flow::connbytes(*value),
         Match::Connlimit(value) => connlimit::ways(*value, place, sets)?,
         Match::Connmark(value) => mark(value.value, Ct::Mark.into()),
         Match::Conntrack(value) => conntrack::ways(value, place),
+        Match::Dccp(value) => ports::dccp(*value)?,
         Match::Dscp(value) => {
             let key = match place.family {
                 Family::V4 => Payload::IpDscp,
@@ -54,8 +62,18 @@ pub(super) fn ways(
             };
             equal(key.into(), value.point.is_inverted(), *value.point.value())
         }
+        Match::Dst(value) => exthdr::options(
+            *value,
+            Ipv6Header::Destination,
+            Ipv6Field::DestinationLength,
+        ),
         Match::Ecn(value) => ecn::ways(*value, place.family),
+        Match::Esp(value) => ipsec::esp(*value),
+        Match::Frag(value) => exthdr::frag(value)?,
         Match::Hashlimit(value) => hashlimit::ways(value, rule, place, sets)?,
+        Match::Hbh(value) => {
+            exthdr::options(*value, Ipv6Header::HopByHop, Ipv6Field::HopByHopLength)
+        }
         Match::Hl(value) => comparison(value.0, Payload::Ip6Hoplimit),
         Match::Icmp(value) => icmp::ways(*value),
         Match::Icmp6(value) => icmp6::ways(*value),
@@ -83,13 +101,17 @@ pub(super) fn ways(
             };
             equal(Meta::Pkttype.into(), value.kind.is_inverted(), number)
         }
+        Match::Policy(value) => ipsec::policy(*value)?,
+        Match::Quota(value) => flow::quota(*value),
         Match::Rpfilter(value) => rpfilter::ways(*value, place.family)?,
+        Match::Rt(value) => exthdr::rt(value)?,
         Match::Sctp(value) => ports::sctp(value)?,
         Match::Socket(value) => socket::ways(*value),
         Match::State(value) => conntrack::state(value.state),
         Match::Statistic(value) => statistic::ways(value),
         Match::Tcp(value) => ports::tcp(value),
         Match::Tcpmss(value) => ports::tcpmss(*value),
+        Match::Time(value) => time::ways(value)?,
         Match::Tos(value) => tos::ways(value.value, place.family),
         Match::Ttl(value) => comparison(value.0, Payload::IpTtl),
         Match::Udp(value) => ports::ports(value),

@@ -6,6 +6,7 @@ use dockfw_ir::name::{Comment, TableName};
 use dockfw_ir::table::{Family as TableFamily, Table};
 
 use super::chain::{ChainNames, Compiler};
+use super::hooks::Hooks;
 use super::{Idle, Place, Refused};
 use crate::lower::family::Family;
 use crate::optimize::Optimize;
@@ -50,9 +51,11 @@ pub fn table(
         let place = Place {
             family,
             table: xt.name(),
+            hooks: Hooks::default(),
         };
         let names = ChainNames::new(format!("{}-", xt.name().as_str()));
         let mut compiler = Compiler::new(place, names, optimize);
+        compiler.of_table(xt);
         let mut bases = Vec::new();
         for chain in xt.chains() {
             let base = base(xt.name(), chain.name().as_str(), chain.policy());

@@ -1,5 +1,6 @@
 //! Targets: what a rule does with a packet.
 
+mod divert;
 mod header;
 mod marks;
 mod nat;
@@ -24,6 +25,8 @@ use super::{Place, Reason};
 pub(super) enum Action {
     /// Statements, of which only the last one can end the rule.
     Do(Vec<Statement>),
+    /// Statements, and those of a second rule for packets that these did not end.
+    Else(Vec<Statement>, Vec<Statement>),
     /// Leads to a user chain, and comes back or not.
     Chain(dockfw_iptables::ChainName, Leads),
 }
@@ -64,7 +67,9 @@ pub(super) fn action(target: Option<&Target>, place: Place) -> Result<Action, Re
         Target::Log(value) => log(value)?,
         Target::Mark(value) => marks::mark(*value),
         Target::Masquerade(value) => nat::masquerade(*value),
+        Target::Netmap(value) => nat::netmap(*value, place)?,
         Target::Nflog(value) => nflog(value)?,
+        Target::Nfqueue(value) => divert::queue(*value),
         Target::Notrack(_) => vec![Statement::Notrack],
         Target::Redirect(value) => nat::redirect(*value),
         Target::Reject(value) => reject(*value),
@@ -78,6 +83,7 @@ pub(super) fn action(target: Option<&Target>, place: Place) -> Result<Action, Re
         }
         Target::Tee(value) => tee(value)?,
         Target::Tos(value) => header::tos(*value, place.family)?,
+        Target::Tproxy(value) => return divert::tproxy(*value),
         Target::Ttl(value) => header::ttl(*value, Payload::IpTtl)?,
         Target::Zone(value) => vec![zone(*value)],
     }))

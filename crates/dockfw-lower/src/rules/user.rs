@@ -14,6 +14,7 @@ use dockfw_ir::set::Set;
 use dockfw_ir::statement::{Statement, Verdict};
 
 use super::chain::{ChainNames, Compiler};
+use super::hooks::Hooks;
 use super::{Place, Why};
 use crate::lower::family::Family;
 use crate::lower::make::{dispatch, jump};
@@ -160,6 +161,7 @@ impl UserRules {
                 XtFamily::Ipv6 => Family::V6,
             },
             table: TableName::Filter,
+            hooks: Hooks::default(),
         };
         let mut native = Native::new(place, optimize);
         let found = native.compile(&loaded.program);
@@ -342,6 +344,7 @@ impl Native {
         let Some(filter) = program.table(TableName::Filter) else {
             return (None, None);
         };
+        self.compiler.of_table(filter);
         for chain in filter.chains() {
             let name = chain.name();
             for (index, rule) in chain.rules().enumerate() {

@@ -80,6 +80,79 @@ const COUNTED: &[(Family, &str)] = &[
     (Family::Ipv4, "-m mark --mark 0/0"),
     (Family::Ipv4, "-m iprange ! --dst-range 127.0.0.2-127.0.0.9"),
     (Family::Ipv4, "! -f -p icmp"),
+    (Family::Ipv4, "-p udp -m quota --quota 100"),
+    // Exactly three packets of the flow: the last byte still counts.
+    (Family::Ipv4, "-p udp -m quota --quota 87"),
+    (Family::Ipv4, "-p udp -m quota ! --quota 100"),
+    (Family::Ipv4, "-p udp -m quota --quota 0"),
+    (
+        Family::Ipv4,
+        "-p udp -m quota ! --quota 18446744073709551615",
+    ),
+    (Family::Ipv4, "-m time --datestart 2020 --datestop 2037"),
+    (Family::Ipv4, "-m time --datestop 2020-02-30T05:00"),
+    (
+        Family::Ipv4,
+        "-m time --weekdays Mon,Wed,Sat --timestart 06:00 --timestop 18:00",
+    ),
+    (Family::Ipv4, "-m time ! --weekdays Mon,Wed,Sat"),
+    (
+        Family::Ipv4,
+        "-m time --weekdays Tue,Fri,Sat,Sun --timestart 18:00 --timestop 06:00 --contiguous",
+    ),
+    (Family::Ipv4, "-m time --timestart 18:00 --timestop 06:00"),
+    (Family::Ipv4, "-m time --timestart 06:00 --timestop 18:00"),
+    (
+        Family::Ipv4,
+        "-p udp -m connbytes --connbytes 2:4 --connbytes-mode packets --connbytes-dir original",
+    ),
+    (
+        Family::Ipv4,
+        "-p udp -m connbytes ! --connbytes 2:4 --connbytes-mode packets --connbytes-dir both",
+    ),
+    (
+        Family::Ipv4,
+        "-p udp -m connbytes --connbytes 100: --connbytes-mode bytes --connbytes-dir original",
+    ),
+    (
+        Family::Ipv4,
+        "-p udp -m connbytes --connbytes 0:30 --connbytes-mode avgpkt --connbytes-dir both",
+    ),
+    (
+        Family::Ipv4,
+        "-p udp -m connbytes --connbytes 0 --connbytes-mode bytes --connbytes-dir reply",
+    ),
+    (Family::Ipv4, "-m policy --dir out --pol none"),
+    (Family::Ipv4, "-m policy --dir out --pol ipsec"),
+    (Family::Ipv4, "-p esp -m esp --espspi 5:9"),
+    (Family::Ipv4, "-p esp -m esp ! --espspi 7"),
+    (Family::Ipv4, "-p ah -m ah --ahspi 7"),
+    (Family::Ipv4, "-p ah -m ah ! --ahspi 5:9"),
+    (Family::Ipv4, "-p dccp -m dccp --dport 80"),
+    (
+        Family::Ipv4,
+        "-p dccp -m dccp --dccp-types REQUEST,DATA,RESET",
+    ),
+    (
+        Family::Ipv4,
+        "-p dccp -m dccp --sport 4 ! --dccp-types DATA,SYNC",
+    ),
+    (Family::Ipv6, "-p esp -m esp --espspi 7"),
+    (Family::Ipv6, "-m rt"),
+    (Family::Ipv6, "-m rt --rt-type 0"),
+    (Family::Ipv6, "-m rt ! --rt-type 0 --rt-segsleft 1:5"),
+    (Family::Ipv6, "-m rt --rt-len 24"),
+    (Family::Ipv6, "-m rt ! --rt-len 25"),
+    (Family::Ipv6, "-m rt --rt-type 256"),
+    (Family::Ipv6, "-m rt ! --rt-type 256"),
+    (Family::Ipv6, "-m hbh"),
+    (Family::Ipv6, "-m hbh --hbh-len 8"),
+    (Family::Ipv6, "-m hbh ! --hbh-len 16"),
+    (Family::Ipv6, "-m dst --dst-len 16"),
+    (Family::Ipv6, "-m frag"),
+    (Family::Ipv6, "-m frag --fragid 5:9"),
+    (Family::Ipv6, "-m frag ! --fragid 7"),
+    (Family::Ipv6, "-m policy --dir out --pol none"),
     (Family::Ipv6, "-m addrtype --dst-type UNICAST"),
     (Family::Ipv6, "-m addrtype --dst-type LOCAL"),
     (Family::Ipv6, "-m addrtype ! --dst-type LOCAL,UNICAST"),
@@ -116,6 +189,33 @@ def echo6(to, tos):
     raw = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6)
     raw.setsockopt(IPPROTO_IPV6, IPV6_TCLASS, tos)
     raw.sendto(struct.pack('!BBHHH', 128, 0, 0, 1, 1), (to, 0, 0, 1))
+def raw(protocol, to, data, family):
+    socket(family, SOCK_RAW, protocol).sendto(data, (to, 0))
+# Six packets of one flow, small and large.
+flow = socket(AF_INET, SOCK_DGRAM)
+for size in (1, 1, 1, 200, 200, 1):
+    flow.sendto(bytes(size), ('127.0.0.1', 9))
+for spi in (5, 7, 9, 7000):
+    raw(50, '127.0.0.1', struct.pack('!II', spi, 1), AF_INET)
+    raw(50, '::1', struct.pack('!II', spi, 1), AF_INET6)
+    raw(51, '127.0.0.1', struct.pack('!BBHIII', 17, 2, 0, spi, 1, 0), AF_INET)
+for kind in (0, 2, 7, 8):
+    header = struct.pack('!HHBBHBBHI', 4, 80, 4, 0, 0, kind << 1, 0, 0, 0)
+    raw(33, '127.0.0.1', header, AF_INET)
+# IPv6 packets with extension headers, and what they are.
+def headed(number, header):
+    loop = inet_pton(AF_INET6, '::1')
+    packet = header + struct.pack('!HHHH', 9, 9, 8, 0)
+    packet = struct.pack('!IHBB', 6 << 28, len(packet), number, 64) + loop + loop + packet
+    socket(AF_INET6, SOCK_RAW, IPPROTO_RAW).sendto(packet, ('::1', 0))
+headed(0, struct.pack('!BBBB4x', 17, 0, 1, 4))
+headed(0, struct.pack('!BBBB12x', 17, 1, 1, 12))
+headed(60, struct.pack('!BBBB12x', 17, 1, 1, 12))
+headed(43, struct.pack('!BBBB4x', 17, 0, 0, 0))
+headed(43, struct.pack('!BBBB20x', 17, 2, 0, 1))
+headed(43, struct.pack('!BBBB20x', 17, 2, 4, 1))
+for ident in (5, 7, 9, 70):
+    headed(44, struct.pack('!BBHI', 17, 0, 0, ident))
 for _ in range(5):
     udp('127.0.0.1', 9, AF_INET)
     udp('127.0.0.2', 9, AF_INET)

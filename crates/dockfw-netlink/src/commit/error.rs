@@ -240,6 +240,13 @@ fn expression_module(name: &str) -> String {
         "limit" => "nft_limit",
         "log" => "nft_log",
         "ct" | "notrack" => "nft_ct",
+        "queue" => "nft_queue",
+        "tproxy" => "nft_tproxy",
+        "quota" => "nft_quota",
+        "connlimit" => "nft_connlimit",
+        "numgen" => "nft_numgen",
+        "socket" => "nft_socket",
+        "dup" => "nft_dup_ipv4, nft_dup_ipv6",
         _ => return format!("expression {name}"),
     };
     format!("expression {name} (module {module})")

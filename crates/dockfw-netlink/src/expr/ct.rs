@@ -1,13 +1,14 @@
 //! `ct`: the packet's conntrack entry.
 
 use dockfw_ir::expr::Ct;
-use dockfw_ir::expr::ct::{Direction, TupleField};
+use dockfw_ir::expr::ct::{Counter, Direction, TupleField};
 
 use super::{Register, Result, RuleEncoder};
 use crate::sys::nf_tables::{
-    NFT_CT_DIRECTION, NFT_CT_DST_IP, NFT_CT_DST_IP6, NFT_CT_EXPIRATION, NFT_CT_MARK,
-    NFT_CT_PROTO_DST, NFT_CT_PROTO_SRC, NFT_CT_PROTOCOL, NFT_CT_SRC_IP, NFT_CT_SRC_IP6,
-    NFT_CT_STATE, NFT_CT_STATUS, NFTA_CT_DIRECTION, NFTA_CT_DREG, NFTA_CT_KEY,
+    NFT_CT_AVGPKT, NFT_CT_BYTES, NFT_CT_DIRECTION, NFT_CT_DST_IP, NFT_CT_DST_IP6,
+    NFT_CT_EXPIRATION, NFT_CT_MARK, NFT_CT_PKTS, NFT_CT_PROTO_DST, NFT_CT_PROTO_SRC,
+    NFT_CT_PROTOCOL, NFT_CT_SRC_IP, NFT_CT_SRC_IP6, NFT_CT_STATE, NFT_CT_STATUS, NFTA_CT_DIRECTION,
+    NFTA_CT_DREG, NFTA_CT_KEY,
 };
 
 /// The kernel's number of a key.
@@ -21,6 +22,9 @@ const fn key(ct: Ct) -> u32 {
         Ct::Status => NFT_CT_STATUS,
         Ct::Mark => NFT_CT_MARK,
         Ct::Expiration => NFT_CT_EXPIRATION,
+        Ct::Counter(Counter::Packets, _) => NFT_CT_PKTS,
+        Ct::Counter(Counter::Bytes, _) => NFT_CT_BYTES,
+        Ct::Counter(Counter::Average, _) => NFT_CT_AVGPKT,
         Ct::Tuple(_, TupleField::IpSaddr) => NFT_CT_SRC_IP,
         Ct::Tuple(_, TupleField::IpDaddr) => NFT_CT_DST_IP,
         Ct::Tuple(_, TupleField::Ip6Saddr) => NFT_CT_SRC_IP6,
@@ -38,9 +42,19 @@ impl RuleEncoder<'_, '_> {
             e.u32(NFTA_CT_KEY, key(ct))?;
             match ct {
                 // `enum ip_conntrack_dir`, one byte.
-                Ct::Tuple(Direction::Original, _) => e.u8(NFTA_CT_DIRECTION, 0),
-                Ct::Tuple(Direction::Reply, _) => e.u8(NFTA_CT_DIRECTION, 1),
-                Ct::State | Ct::Direction | Ct::Status | Ct::Mark | Ct::Expiration => Ok(()),
+                Ct::Tuple(Direction::Original, _) | Ct::Counter(_, Some(Direction::Original)) => {
+                    e.u8(NFTA_CT_DIRECTION, 0)
+                }
+                Ct::Tuple(Direction::Reply, _) | Ct::Counter(_, Some(Direction::Reply)) => {
+                    e.u8(NFTA_CT_DIRECTION, 1)
+                }
+                // A counter without direction is that of both.
+                Ct::State
+                | Ct::Direction
+                | Ct::Status
+                | Ct::Mark
+                | Ct::Expiration
+                | Ct::Counter(_, None) => Ok(()),
             }
         })
     }

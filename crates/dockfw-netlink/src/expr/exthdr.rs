@@ -20,6 +20,10 @@ impl RuleEncoder<'_, '_> {
         let (operation, kind, offset, len, flags) = match exthdr {
             Exthdr::TcpOption(kind) => (NFT_EXTHDR_OP_TCPOPT, kind, 0, 1, NFT_EXTHDR_F_PRESENT),
             Exthdr::TcpMaxseg => (NFT_EXTHDR_OP_TCPOPT, MAXSEG, MAXSEG_OFFSET, MAXSEG_LEN, 0),
+            Exthdr::Ipv6Field(field) => {
+                let (offset, len) = (field.offset().into(), field.len().into());
+                (NFT_EXTHDR_OP_IPV6, field.header().number(), offset, len, 0)
+            }
             Exthdr::Ipv6(header) => {
                 let kind = header.number();
                 (NFT_EXTHDR_OP_IPV6, kind, 0, 1, NFT_EXTHDR_F_PRESENT)

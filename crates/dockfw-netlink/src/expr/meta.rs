@@ -5,8 +5,9 @@ use dockfw_ir::expr::Meta;
 use super::{Register, Result, RuleEncoder};
 use crate::sys::nf_tables::{
     NFT_META_CGROUP, NFT_META_IIFNAME, NFT_META_L4PROTO, NFT_META_LEN, NFT_META_MARK,
-    NFT_META_NFPROTO, NFT_META_OIFNAME, NFT_META_PKTTYPE, NFT_META_SKGID, NFT_META_SKUID,
-    NFT_META_TIME_DAY, NFT_META_TIME_HOUR, NFT_META_TIME_NS, NFTA_META_DREG, NFTA_META_KEY,
+    NFT_META_NFPROTO, NFT_META_OIFNAME, NFT_META_PKTTYPE, NFT_META_SECPATH, NFT_META_SKGID,
+    NFT_META_SKUID, NFT_META_TIME_DAY, NFT_META_TIME_HOUR, NFT_META_TIME_NS, NFTA_META_DREG,
+    NFTA_META_KEY,
 };
 
 /// `ARPHRD_ETHER`, 2 bytes in host byte order. Source: uapi `linux/if_arp.h` (v6.12).
@@ -30,6 +31,7 @@ pub(crate) const fn key(meta: Meta) -> u32 {
         Meta::Hour => NFT_META_TIME_HOUR,
         Meta::Day => NFT_META_TIME_DAY,
         Meta::Time => NFT_META_TIME_NS,
+        Meta::Ipsec => NFT_META_SECPATH,
     }
 }
 

@@ -141,7 +141,7 @@ numbers! {
     }
     "enum nft_ng_types": u32 { NFT_NG_INCREMENTAL = 0, NFT_NG_RANDOM = 1 }
     "enum nft_rt_attributes": u16 { NFTA_RT_DREG = 1, NFTA_RT_KEY = 2 }
-    "enum nft_rt_keys": u32 { NFT_RT_TCPMSS = 3 }
+    "enum nft_rt_keys": u32 { NFT_RT_TCPMSS = 3, NFT_RT_XFRM = 4 }
     "enum nft_quota_attributes": u16 { NFTA_QUOTA_BYTES = 1, NFTA_QUOTA_FLAGS = 2 }
     "enum nft_quota_flags": u32 { NFT_QUOTA_F_INV = 1 }
     "enum nft_connlimit_attributes": u16 { NFTA_CONNLIMIT_COUNT = 1, NFTA_CONNLIMIT_FLAGS = 2 }
@@ -168,7 +168,7 @@ numbers! {
         NFT_META_LEN = 0, NFT_META_MARK = 3, NFT_META_IIFNAME = 6, NFT_META_OIFNAME = 7,
         NFT_META_IFTYPE = 8, NFT_META_SKUID = 10, NFT_META_SKGID = 11, NFT_META_NFPROTO = 15,
         NFT_META_L4PROTO = 16, NFT_META_PKTTYPE = 19, NFT_META_PRIORITY = 2,
-        NFT_META_CGROUP = 23, NFT_META_TIME_NS = 30, NFT_META_TIME_DAY = 31,
+        NFT_META_CGROUP = 23, NFT_META_SECPATH = 25, NFT_META_TIME_NS = 30, NFT_META_TIME_DAY = 31,
         NFT_META_TIME_HOUR = 32,
     }
     "enum nft_ct_attributes": u16 {
@@ -176,7 +176,7 @@ numbers! {
     }
     "enum nft_ct_keys": u32 {
         NFT_CT_STATE = 0, NFT_CT_DIRECTION = 1, NFT_CT_STATUS = 2, NFT_CT_MARK = 3,
-        NFT_CT_EXPIRATION = 5, NFT_CT_ZONE = 17, NFT_CT_PROTOCOL = 10, NFT_CT_PROTO_SRC = 11, NFT_CT_PROTO_DST = 12,
+        NFT_CT_EXPIRATION = 5, NFT_CT_PKTS = 14, NFT_CT_BYTES = 15, NFT_CT_AVGPKT = 16, NFT_CT_ZONE = 17, NFT_CT_PROTOCOL = 10, NFT_CT_PROTO_SRC = 11, NFT_CT_PROTO_DST = 12,
         NFT_CT_SRC_IP = 19, NFT_CT_DST_IP = 20, NFT_CT_SRC_IP6 = 21, NFT_CT_DST_IP6 = 22,
     }
     "enum nft_fib_attributes": u16 {

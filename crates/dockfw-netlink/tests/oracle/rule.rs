@@ -12,11 +12,12 @@
 )]
 
 use dockfw_ir::chain::Rule;
-use dockfw_ir::expr::ct::{Direction, TupleField};
+use dockfw_ir::expr::ct::{Counter, Direction, TupleField};
+use dockfw_ir::expr::exthdr::Ipv6Field;
 use dockfw_ir::expr::fib::{FibAddress, FibResult};
 use dockfw_ir::expr::numgen::NumgenMode;
 use dockfw_ir::expr::payload::Base;
-use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Socket};
+use dockfw_ir::expr::{Ct, Expr, Exthdr, Key, Meta, Payload, Rt, Socket};
 use dockfw_ir::set::SetKind;
 use dockfw_ir::statement::nat::{NatFamily, NatFlags};
 use dockfw_ir::statement::reject::Icmpx;
@@ -110,6 +111,7 @@ fn meta_key(meta: Meta) -> i32 {
         Meta::Cgroup => libc::NFT_META_CGROUP,
         // Not in the libc crate.
         Meta::Time => 30,
+        Meta::Ipsec => 25,
         Meta::Day => 31,
         Meta::Hour => 32,
     }
@@ -134,6 +136,8 @@ fn field(payload: Payload) -> (Vec<(i32, Vec<u8>)>, i32, u32, u32) {
         Payload::Ip6Ecn => (vec![ip6], 1, 1),
         Payload::Ip6Hoplimit => (vec![ip6], 7, 1),
         Payload::UdpLength => (vec![proto(17)], 4, 2),
+        Payload::AhSpi => (vec![proto(51)], 4, 4),
+        Payload::EspSpi => (vec![proto(50)], 0, 4),
         Payload::Raw(raw) => (vec![], raw.offset.into(), raw.len.into()),
         Payload::Ip6Saddr => (vec![ip6], 8, 16),
         Payload::Ip6Daddr => (vec![ip6], 24, 16),
@@ -179,6 +183,14 @@ fn load(expr: &Expr, register: u32) -> Expression {
                 Ct::Status => (libc::NFT_CT_STATUS, None),
                 Ct::Mark => (libc::NFT_CT_MARK, None),
                 Ct::Expiration => (libc::NFT_CT_EXPIRATION, None),
+                Ct::Counter(counter, direction) => {
+                    let key = match counter {
+                        Counter::Packets => libc::NFT_CT_PKTS,
+                        Counter::Bytes => libc::NFT_CT_BYTES,
+                        Counter::Average => libc::NFT_CT_AVGPKT,
+                    };
+                    (key, direction.map(|of| u8::from(of == Direction::Reply)))
+                }
                 Ct::Tuple(direction, field) => {
                     let key = match field {
                         TupleField::IpSaddr => libc::NFT_CT_SRC_IP,
@@ -226,6 +238,17 @@ fn load(expr: &Expr, register: u32) -> Expression {
             let (operation, kind, offset, len, flags) = match exthdr {
                 Exthdr::TcpOption(kind) => (1, *kind, 0, 1, 1),
                 Exthdr::TcpMaxseg => (1, 2, 2, 2, 0),
+                Exthdr::Ipv6Field(field) => {
+                    let (kind, offset, len) = match field {
+                        Ipv6Field::HopByHopLength => (0, 1, 1),
+                        Ipv6Field::DestinationLength => (60, 1, 1),
+                        Ipv6Field::RoutingLength => (43, 1, 1),
+                        Ipv6Field::RoutingType => (43, 2, 1),
+                        Ipv6Field::RoutingSegments => (43, 3, 1),
+                        Ipv6Field::FragmentId => (44, 4, 4),
+                    };
+                    (0, kind, offset, len, 0)
+                }
                 Exthdr::Ipv6(header) => (0, header.number(), 0, 1, 1),
             };
             Expression::new("exthdr")
@@ -251,6 +274,9 @@ fn load(expr: &Expr, register: u32) -> Expression {
                 u32::from(numgen.mode == NumgenMode::Random),
             )
             .u32(NFTNL_EXPR_NG_OFFSET, numgen.offset),
+        Expr::Rt(Rt::Ipsec) => Expression::new("rt")
+            .u32(NFTNL_EXPR_RT_KEY, 4)
+            .u32(NFTNL_EXPR_RT_DREG, register),
     }
 }
 
@@ -415,7 +441,9 @@ impl State<'_> {
         for expr in &key.0 {
             match expr {
                 Expr::Payload(payload) => self.need_all(*payload),
-                Expr::Exthdr(Exthdr::Ipv6(_)) => self.need(libc::NFT_META_NFPROTO, &[10]),
+                Expr::Exthdr(Exthdr::Ipv6(_) | Exthdr::Ipv6Field(_)) => {
+                    self.need(libc::NFT_META_NFPROTO, &[10]);
+                }
                 _ => {}
             }
         }
@@ -463,12 +491,12 @@ impl State<'_> {
                     | Meta::Cgroup
                     | Meta::Hour
                     | Meta::Time
-            ) | Expr::Ct(Ct::State | Ct::Status | Ct::Mark | Ct::Expiration)
+            ) | Expr::Ct(Ct::State | Ct::Status | Ct::Mark | Ct::Expiration | Ct::Counter(..))
                 | Expr::Socket(Socket::Mark)
                 | Expr::Numgen(_)
         ) || matches!(one, Expr::Fib(fib) if fib.result == FibResult::Type);
         if host {
-            let len = if matches!(one, Expr::Meta(Meta::Time)) {
+            let len = if matches!(one, Expr::Meta(Meta::Time) | Expr::Ct(Ct::Counter(..))) {
                 8
             } else {
                 4

@@ -1,12 +1,16 @@
 //! What matches on parts of a packet's headers mean.
 
 use super::{Seen, test};
+use crate::r#match::connbytes::{Connbytes, Direction, Mode};
 use crate::r#match::ecn::Ecn;
+use crate::r#match::frag::Frag;
 use crate::r#match::icmp::{Icmp, IcmpType};
 use crate::r#match::icmp6::Icmp6;
 use crate::r#match::multiport::{Multiport, Side};
 use crate::r#match::owner::Owner;
+use crate::r#match::policy::{Element, Policy, Wanted};
 use crate::r#match::rpfilter::Rpfilter;
+use crate::r#match::rt::Rt;
 use crate::r#match::sctp::{Scope, Sctp};
 use crate::r#match::tcp::Tcp;
 use crate::value::Invertible;
@@ -137,4 +141,80 @@ pub(super) fn rpfilter(wanted: Rpfilter, seen: &Seen<'_>) -> bool {
         AddressKind::Broadcast | AddressKind::Multicast | AddressKind::Anycast => false,
     };
     found != wanted.invert
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_connbytes.c`, `connbytes_mt`.
+pub(super) fn connbytes(wanted: Connbytes, seen: &Seen<'_>) -> bool {
+    let [original, reply] = seen.packet.details.counters;
+    let (packets, bytes) = match wanted.direction {
+        Direction::Original => original,
+        Direction::Reply => reply,
+        Direction::Both => (
+            original.0.saturating_add(reply.0),
+            original.1.saturating_add(reply.1),
+        ),
+    };
+    let number = match wanted.mode {
+        Mode::Packets => packets,
+        Mode::Bytes => bytes,
+        Mode::Average => bytes.checked_div(packets).unwrap_or(0),
+    };
+    test(&wanted.range, |(first, last)| {
+        (*first..=*last).contains(&number)
+    })
+}
+
+/// What a transformation is like is not modelled: asked for more than IPsec, nothing matches.
+///
+/// Source: linux v6.12, `net/netfilter/xt_policy.c`, `policy_mt`.
+pub(super) fn policy(wanted: Policy, seen: &Seen<'_>) -> bool {
+    let details = &seen.packet.details;
+    let ipsec = if wanted.out {
+        details.route_ipsec
+    } else {
+        details.ipsec
+    };
+    match wanted.wanted {
+        Wanted::None => !ipsec,
+        Wanted::Ipsec { strict, element } => ipsec && !strict && element == Element::default(),
+    }
+}
+
+/// Source: linux v6.12, `net/netfilter/xt_esp.c`, `esp_mt`; `net/ipv4/netfilter/ipt_ah.c`, `ah_mt`.
+pub(super) fn spi(wanted: Option<Invertible<(u32, u32)>>, seen: &Seen<'_>) -> bool {
+    let spi = seen.packet.details.spi;
+    spi.is_some_and(|spi| within(wanted, spi))
+}
+
+fn within(wanted: Option<Invertible<(u32, u32)>>, number: u32) -> bool {
+    wanted.is_none_or(|wanted| test(&wanted, |(first, last)| (*first..=*last).contains(&number)))
+}
+
+/// The reserved field is not modelled: asked for it, nothing matches.
+///
+/// Source: linux v6.12, `net/ipv6/netfilter/ip6t_rt.c`, `rt_mt6`.
+pub(super) fn rt(wanted: Rt, seen: &Seen<'_>) -> bool {
+    let Some((kind, segments, bytes)) = seen.packet.details.headers.routing else {
+        return false;
+    };
+    !wanted.reserved
+        && within(wanted.segments, segments.into())
+        && length(wanted.length, Some(bytes))
+        && wanted
+            .kind
+            .is_none_or(|wanted| test(&wanted, |wanted| *wanted == kind.into()))
+}
+
+/// Source: linux v6.12, `net/ipv6/netfilter/ip6t_hbh.c`, `hbh_mt6`.
+pub(super) fn length(wanted: Option<Invertible<u32>>, bytes: Option<u32>) -> bool {
+    bytes.is_some_and(|bytes| wanted.is_none_or(|wanted| test(&wanted, |wanted| *wanted == bytes)))
+}
+
+/// Only the identification is modelled: asked for more, nothing matches.
+///
+/// Source: linux v6.12, `net/ipv6/netfilter/ip6t_frag.c`, `frag_mt6`.
+pub(super) fn frag(wanted: Frag, seen: &Seen<'_>) -> bool {
+    let id = seen.packet.details.headers.fragment;
+    let more = wanted.reserved || wanted.first || wanted.more || wanted.last;
+    id.is_some_and(|id| !more && within(wanted.id, id))
 }

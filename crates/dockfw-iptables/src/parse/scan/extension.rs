@@ -73,7 +73,11 @@ impl Scanner<'_> {
 
     pub(super) fn find(&self, name: &str) -> Option<Found> {
         let known = self.known();
-        let exact = known.iter().find(|(_, opt)| opt.names.contains(&name));
+        let is_generic = |owner: &Owner| matches!(owner, Owner::Generic(_));
+        let mut exact = known.iter().filter(|(_, opt)| opt.names.contains(&name));
+        let own = exact.clone().find(|(owner, _)| !is_generic(owner));
+        // `--proto` is one of `policy` too, which then has it.
+        let exact = own.or_else(|| exact.next());
         if let Some((owner, opt)) = exact {
             return Some(Found::One(*owner, opt));
         }

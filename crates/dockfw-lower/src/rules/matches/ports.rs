@@ -2,12 +2,14 @@
 //!
 //! The protocol is tested by the rule's `-p`, without which iptables takes none of these.
 
+use dockfw_iptables::r#match::dccp::Dccp;
 use dockfw_iptables::r#match::multiport::{Multiport, Side};
 use dockfw_iptables::r#match::sctp::Sctp;
 use dockfw_iptables::r#match::tcp::Tcp;
 use dockfw_iptables::r#match::tcpmss::Tcpmss;
 use dockfw_iptables::r#match::transport::Ports;
 use dockfw_iptables::{Invertible, PortRange};
+use dockfw_ir::expr::payload::{Base, Raw};
 use dockfw_ir::expr::{Expr, Exthdr, Payload};
 use dockfw_ir::value::Value;
 
@@ -68,6 +70,36 @@ pub(super) fn sctp(wanted: &Sctp) -> Result<Ways, Reason> {
         ));
     }
     Ok(ports(&wanted.ports))
+}
+
+/// `dccp sport 5 @th,64,8 & 0x1e == 0x04`: the type is four bits of the ninth byte, RFC 4340 §5.1.
+///
+/// Source: linux v6.12, `net/netfilter/xt_dccp.c`, `match_types`.
+pub(super) fn dccp(wanted: Dccp) -> Result<Ways, Reason> {
+    if wanted.option.is_some() {
+        return Err(Reason::new(
+            "dccp --dccp-option has no native form that nft 1.0.6 can list",
+            "write the rule without --dccp-option",
+        ));
+    }
+    let ways = ports(&wanted.ports);
+    let Some(types) = wanted.types else {
+        return Ok(ways);
+    };
+    let byte = |bits| Value::new().and_u8(bits);
+    let key = Payload::Raw(Raw {
+        base: Base::Transport,
+        offset: 8,
+        len: 1,
+    });
+    let mut set = (0..16_u8).filter(|kind| types.value() >> kind & 1 == 1);
+    let is = |kind: u8, negated| Ways::one(masked(key, negated, byte(0x1e), byte(kind << 1)));
+    Ok(ways.and(&if types.is_inverted() {
+        set.fold(Ways::always(), |ways, kind| ways.and(&is(kind, true)))
+    } else {
+        let first = set.next().map_or_else(Ways::never, |kind| is(kind, false));
+        set.fold(first, |ways, kind| ways.or(is(kind, false)))
+    }))
 }
 
 /// Source: linux v6.12, `net/netfilter/xt_multiport.c`, `ports_match_v1`.

@@ -4,12 +4,15 @@ use std::net::IpAddr;
 
 use dockfw_iptables::target::masquerade::Masquerade as XtMasquerade;
 use dockfw_iptables::target::nat::{Choice, NatRange};
+use dockfw_iptables::target::netmap::Netmap;
 use dockfw_iptables::target::redirect::Redirect;
 use dockfw_iptables::{PortRange, TableName};
+use dockfw_ir::chain::Hook;
 use dockfw_ir::statement::nat::NatFlags;
 use dockfw_ir::statement::{Masquerade, Nat, NatKind, NatTarget, Statement};
 
 use crate::rules::{Place, Reason};
+use ipnet::IpNet;
 
 fn flags(choice: Choice) -> NatFlags {
     NatFlags {
@@ -79,4 +82,36 @@ pub(super) fn redirect(value: Redirect) -> Vec<Statement> {
         ports: pair(value.ports),
         flags: flags(value.choice),
     }]
+}
+
+/// `dnat ip prefix to 192.0.2.0/24`; a whole address is one to translate to.
+///
+/// Source: linux v6.12, `net/netfilter/xt_NETMAP.c`, `netmap_tg4`; `nft_nat.c`,
+/// `nft_nat_setup_netmap`.
+pub(super) fn netmap(value: Netmap, place: Place) -> Result<Vec<Statement>, Reason> {
+    let destination = place.hooks.any(&[Hook::Prerouting, Hook::Output]);
+    let source = place.hooks.any(&[Hook::Postrouting, Hook::Input]);
+    if destination && source {
+        return Err(Reason::new(
+            "NETMAP maps destinations in PREROUTING and OUTPUT and sources in the others, and \
+             packets get here from both",
+            "make one chain for each",
+        ));
+    }
+    let target = match value.to {
+        IpNet::V4(to) if to.prefix_len() == to.max_prefix_len() => NatTarget::Ipv4 {
+            addresses: (to.addr(), to.addr()),
+            ports: None,
+        },
+        IpNet::V6(to) if to.prefix_len() == to.max_prefix_len() => NatTarget::Ipv6 {
+            addresses: (to.addr(), to.addr()),
+            ports: None,
+        },
+        to @ (IpNet::V4(_) | IpNet::V6(_)) => NatTarget::Prefix(to),
+    };
+    Ok(vec![Statement::Nat(Nat {
+        kind: if source { NatKind::Snat } else { NatKind::Dnat },
+        target,
+        flags: NatFlags::default(),
+    })])
 }
