@@ -44,6 +44,18 @@ pub(crate) const fn kind(kind: ChainKind) -> &'static str {
     }
 }
 
+/// Every hook.
+pub(crate) const HOOKS: [Hook; 5] = [
+    Hook::Prerouting,
+    Hook::Input,
+    Hook::Forward,
+    Hook::Output,
+    Hook::Postrouting,
+];
+
+/// Every type.
+pub(crate) const KINDS: [ChainKind; 3] = [ChainKind::Filter, ChainKind::Nat, ChainKind::Route];
+
 fn put_base(encoder: &mut Encoder, base: BaseChain) -> Result<(), EncodeError> {
     encoder.nest(NFTA_CHAIN_HOOK, |e| {
         e.u32(NFTA_HOOK_HOOKNUM, hook(base.hook))?;

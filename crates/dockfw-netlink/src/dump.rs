@@ -3,7 +3,7 @@
 //! Dumps are consistent: every dumped message carries the low 16 bits of the generation, and a
 //! dump that began in one generation and ended in another is read again.
 
-mod request;
+pub(crate) mod request;
 
 use std::io;
 
@@ -387,7 +387,7 @@ impl Executor {
     }
 
     /// Reads until nothing changed meanwhile, and says of which generation it is.
-    fn consistent<T>(
+    pub(crate) fn consistent<T>(
         &mut self,
         mut read: impl FnMut(&mut Self, u16) -> Result<T, QueryError>,
     ) -> Result<(u32, T), QueryError> {
@@ -411,11 +411,11 @@ fn low(generation: u32) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-fn text(attributes: Attributes<'_>, kind: u16) -> Option<&str> {
+pub(crate) fn text(attributes: Attributes<'_>, kind: u16) -> Option<&str> {
     attributes.get(kind)?.text()
 }
 
-fn table_info(family: u8, attributes: Attributes<'_>) -> Option<TableInfo> {
+pub(crate) fn table_info(family: u8, attributes: Attributes<'_>) -> Option<TableInfo> {
     let number = |kind| attributes.get(kind).and_then(|attribute| attribute.u32());
     let user = attributes
         .get(NFTA_TABLE_USERDATA)

@@ -3,33 +3,35 @@
 //! A key is loaded into consecutive 32-bit registers from the first one, every field padded to
 //! 4 bytes. Registers hold nothing from one statement to the next.
 
-mod ct;
-mod exthdr;
-mod fib;
-mod meta;
-mod numgen;
-mod payload;
+pub(crate) mod ct;
+pub(crate) mod exthdr;
+pub(crate) mod fib;
+pub(crate) mod known;
+pub(crate) mod meta;
+pub(crate) mod numgen;
+pub(crate) mod payload;
 mod rt;
-mod socket;
+pub(crate) mod socket;
 
 use dockfw_ir::expr::payload::Requires;
-use dockfw_ir::expr::{Expr, Key, Meta};
+use dockfw_ir::expr::{Expr, Key};
 use dockfw_ir::set::SetKind;
-use dockfw_ir::statement::{Match, Operator, Statement, Test};
-use dockfw_ir::table::{Family, Table};
+use dockfw_ir::statement::Statement;
+use dockfw_ir::table::Table;
 use dockfw_ir::value::register_len;
 use dockfw_ir::{DataType, Set, Value};
 
 use crate::sys::nf_tables::{
-    NFPROTO_IPV4, NFPROTO_IPV6, NFT_BYTEORDER_HTON, NFT_CMP_EQ, NFT_LOOKUP_F_INV, NFT_META_IFTYPE,
-    NFT_META_L4PROTO, NFT_META_NFPROTO, NFT_REG_VERDICT, NFT_REG32_00, NFT_REG32_15,
-    NFTA_BITWISE_DREG, NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG, NFTA_BITWISE_XOR,
-    NFTA_BYTEORDER_DREG, NFTA_BYTEORDER_LEN, NFTA_BYTEORDER_OP, NFTA_BYTEORDER_SIZE,
-    NFTA_BYTEORDER_SREG, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE,
-    NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM,
-    NFTA_LOOKUP_DREG, NFTA_LOOKUP_FLAGS, NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID, NFTA_LOOKUP_SREG,
+    NFT_BYTEORDER_HTON, NFT_CMP_EQ, NFT_LOOKUP_F_INV, NFT_META_IFTYPE, NFT_META_L4PROTO,
+    NFT_META_NFPROTO, NFT_REG_VERDICT, NFT_REG32_00, NFT_REG32_15, NFTA_BITWISE_DREG,
+    NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG, NFTA_BITWISE_XOR, NFTA_BYTEORDER_DREG,
+    NFTA_BYTEORDER_LEN, NFTA_BYTEORDER_OP, NFTA_BYTEORDER_SIZE, NFTA_BYTEORDER_SREG, NFTA_CMP_DATA,
+    NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE, NFTA_EXPR_DATA, NFTA_EXPR_NAME,
+    NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_LOOKUP_DREG, NFTA_LOOKUP_FLAGS,
+    NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID, NFTA_LOOKUP_SREG,
 };
 use crate::wire::{EncodeError, Encoder};
+use known::{Known, ProtocolTest, required};
 
 type Result<T = ()> = std::result::Result<T, EncodeError>;
 
@@ -68,9 +70,7 @@ impl Register {
 pub(crate) struct RuleEncoder<'e, 't> {
     pub(crate) encoder: &'e mut Encoder,
     pub(crate) table: &'t Table,
-    nfproto: Option<u8>,
-    l4proto: Option<u8>,
-    ethernet: bool,
+    known: Known,
     /// The number of the next anonymous set that the rule looks something up in.
     anonymous: u32,
 }
@@ -78,17 +78,10 @@ pub(crate) struct RuleEncoder<'e, 't> {
 impl<'e, 't> RuleEncoder<'e, 't> {
     /// For a rule of this table, whose anonymous sets are numbered from `anonymous` on.
     pub(crate) fn new(encoder: &'e mut Encoder, table: &'t Table, anonymous: u32) -> Self {
-        let nfproto = match table.family {
-            Family::Inet => None,
-            Family::Ip => Some(NFPROTO_IPV4),
-            Family::Ip6 => Some(NFPROTO_IPV6),
-        };
         Self {
             encoder,
             table,
-            nfproto,
-            l4proto: None,
-            ethernet: false,
+            known: Known::new(table.family),
             anonymous,
         }
     }
@@ -168,45 +161,19 @@ impl<'e, 't> RuleEncoder<'e, 't> {
 
     /// Writes the tests that an expression's field needs to exist, unless made already.
     pub(crate) fn require_for(&mut self, expr: &Expr) -> Result {
-        // As nft(8): ICMP is a protocol of IPv4 and ICMPv6 one of IPv6.
-        match expr.requires() {
-            Requires::L4proto(icmp @ 1) => {
-                self.require(Requires::Nfproto(NFPROTO_IPV4))?;
-                self.require(Requires::L4proto(icmp))
-            }
-            Requires::L4proto(icmpv6 @ 58) => {
-                self.require(Requires::Nfproto(NFPROTO_IPV6))?;
-                self.require(Requires::L4proto(icmpv6))
-            }
-            requires @ (Requires::Nothing
-            | Requires::Ports
-            | Requires::Nfproto(_)
-            | Requires::L4proto(_)
-            | Requires::Ethernet) => self.require(requires),
-        }
+        required(expr)
+            .into_iter()
+            .try_for_each(|requires| self.require(requires))
     }
 
     /// Writes a test of what the packet is, unless the rule made it already.
     pub(crate) fn require(&mut self, requires: Requires) -> Result {
-        match requires {
-            Requires::Nothing | Requires::Ports => Ok(()),
-            Requires::Nfproto(nfproto) if self.nfproto == Some(nfproto) => Ok(()),
-            Requires::Nfproto(nfproto) => {
-                self.test(NFT_META_NFPROTO, &[nfproto])?;
-                self.nfproto = Some(nfproto);
-                Ok(())
-            }
-            Requires::L4proto(l4proto) if self.l4proto == Some(l4proto) => Ok(()),
-            Requires::L4proto(l4proto) => {
-                self.test(NFT_META_L4PROTO, &[l4proto])?;
-                self.l4proto = Some(l4proto);
-                Ok(())
-            }
-            Requires::Ethernet if self.ethernet => Ok(()),
-            Requires::Ethernet => {
-                self.test(NFT_META_IFTYPE, &meta::ARPHRD_ETHER.to_ne_bytes())?;
-                self.ethernet = true;
-                Ok(())
+        match self.known.missing(requires) {
+            None => Ok(()),
+            Some(ProtocolTest::Nfproto(nfproto)) => self.test(NFT_META_NFPROTO, &[nfproto]),
+            Some(ProtocolTest::L4proto(l4proto)) => self.test(NFT_META_L4PROTO, &[l4proto]),
+            Some(ProtocolTest::Ethernet) => {
+                self.test(NFT_META_IFTYPE, &meta::ARPHRD_ETHER.to_ne_bytes())
             }
         }
     }
@@ -218,37 +185,7 @@ impl<'e, 't> RuleEncoder<'e, 't> {
 
     /// Remembers what an explicit match says about the packet.
     pub(crate) fn learn(&mut self, statement: &Statement) {
-        let Statement::Match(Match { key, test }) = statement else {
-            return;
-        };
-        let Test::Compare {
-            mask: None,
-            operator: Operator::Equal,
-            value,
-        } = test
-        else {
-            return;
-        };
-        let &[Expr::Meta(meta)] = key.0.as_slice() else {
-            return;
-        };
-        let byte = value.as_bytes().first().copied();
-        match meta {
-            Meta::Nfproto => self.nfproto = byte,
-            Meta::L4proto => self.l4proto = byte,
-            Meta::Length
-            | Meta::Mark
-            | Meta::Iifname
-            | Meta::Oifname
-            | Meta::Skuid
-            | Meta::Skgid
-            | Meta::Pkttype
-            | Meta::Cgroup
-            | Meta::Hour
-            | Meta::Day
-            | Meta::Time
-            | Meta::Ipsec => {}
-        }
+        self.known.learn(statement);
     }
 
     /// Compares what lies from the first register on.

@@ -14,7 +14,9 @@
 //! Executor::tables(&mut self) -> Result<Vec<TableInfo>, QueryError>
 //! Executor::table(&mut self, Family, &TableName) -> Result<Option<TableInfo>, QueryError>
 //! Executor::summary(&mut self, Family, &TableName) -> Result<Option<TableSummary>, QueryError>
+//! Executor::read(&mut self, [(Family, &TableName)]) -> Result<Snapshot, QueryError>
 //! Executor::close_in_background(self)                            one-shot processes only
+//! read::canonical(&Table) -> Result<TableSnapshot, EncodeError>   what read gives back of a table
 //! Expect::{Any, Generation(u32)}
 //! Committed { generation_before, generation, confirmation, statistics, kernel_time }
 //! CommitError::{Refused, Stale, Denied, TooBig, Unsupported, NotCommitted, ShortSend, Unknown,
@@ -51,6 +53,7 @@ pub mod commit;
 pub mod dump;
 pub mod errno;
 pub mod origin;
+pub mod read;
 
 pub use batch::{Batch, BatchBuilder, Statistics};
 pub use change::RuleHandles;
@@ -60,4 +63,5 @@ pub use commit::{
 pub use dump::{ChainInfo, QueryError, SetInfo, TableInfo, TableSummary};
 pub use errno::Errno;
 pub use origin::{Location, Origin, Part};
+pub use read::{Snapshot, TableSnapshot, Unreadable, UnreadableObject};
 pub use wire::EncodeError;

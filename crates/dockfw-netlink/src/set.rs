@@ -19,7 +19,7 @@ use crate::wire::{EncodeError, Encoder};
 pub(crate) const ANONYMOUS: &str = "__set%d";
 
 /// `TYPE_BITS` of nft(8): a concatenation's type is those of its fields, 6 bits each.
-const TYPE_BITS: u32 = 6;
+pub(crate) const TYPE_BITS: u32 = 6;
 
 /// The number nft(8) gives a type, by which it prints a set.
 ///
@@ -56,6 +56,37 @@ pub(crate) const fn type_number(data_type: DataType) -> u32 {
         DataType::Weekday => 45,
     }
 }
+
+/// Every type whose number says its length.
+pub(crate) const TYPES: [DataType; 27] = [
+    DataType::NfProto,
+    DataType::Ipv4Addr,
+    DataType::Ipv6Addr,
+    DataType::EtherAddr,
+    DataType::InetProto,
+    DataType::InetService,
+    DataType::IcmpType,
+    DataType::TcpFlag,
+    DataType::Duration,
+    DataType::Mark,
+    DataType::Uid,
+    DataType::Gid,
+    DataType::CtState,
+    DataType::CtDir,
+    DataType::CtStatus,
+    DataType::Icmpv6Type,
+    DataType::PktType,
+    DataType::IcmpCode,
+    DataType::Icmpv6Code,
+    DataType::FibAddrtype,
+    DataType::Boolean,
+    DataType::Dscp,
+    DataType::Ecn,
+    DataType::IfName,
+    DataType::Timestamp,
+    DataType::TimeOfDay,
+    DataType::Weekday,
+];
 
 /// The number of a concatenation. Of more than five fields the first are shifted out, as nft(8)
 /// does: such a set works, but only nft 1.0.7 and later, which look at the key's length, list it.
@@ -108,7 +139,7 @@ pub(crate) fn is_single_interval(set: &Set) -> bool {
     set.interval && set.key.len() == 1
 }
 
-fn flags(set: &Set) -> u32 {
+pub(crate) fn flags(set: &Set) -> u32 {
     let bit = |is: bool, bit: u32| if is { bit } else { 0 };
     bit(set.interval, NFT_SET_INTERVAL)
         | bit(set.kind != SetKind::Set, NFT_SET_MAP)

@@ -1,14 +1,14 @@
 //! Statements, as the expressions the kernel evaluates one after the other.
 
-mod compare;
+pub(crate) mod compare;
 mod divert;
 mod dynset;
 mod limit;
 mod log;
-mod mangle;
+pub(crate) mod mangle;
 mod nat;
 mod quota;
-mod reject;
+pub(crate) mod reject;
 pub(crate) mod verdict;
 
 use dockfw_ir::statement::Statement;

@@ -11,16 +11,16 @@ use crate::wire::{
 };
 
 /// A request outside of a batch.
-pub(super) struct Request<'r> {
-    pub(super) kind: u16,
-    pub(super) flags: u16,
-    pub(super) family: u8,
-    pub(super) body: &'r dyn Fn(&mut Encoder) -> Result<(), EncodeError>,
+pub(crate) struct Request<'r> {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) family: u8,
+    pub(crate) body: &'r dyn Fn(&mut Encoder) -> Result<(), EncodeError>,
 }
 
 /// What a request brought.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     answered: bool,
     /// The low 16 bits of the generation, of the objects.
     generation: Option<u16>,
@@ -29,7 +29,7 @@ pub(super) struct Outcome {
 
 impl Executor {
     /// A dump of which every message is of this generation.
-    pub(super) fn dump(
+    pub(crate) fn dump(
         &mut self,
         request: &Request<'_>,
         expected: u16,
@@ -47,7 +47,7 @@ impl Executor {
     }
 
     /// Sends a request and hands each object of the answer over.
-    pub(super) fn request(
+    pub(crate) fn request(
         &mut self,
         request: &Request<'_>,
         mut object: impl FnMut(u8, Attributes<'_>),

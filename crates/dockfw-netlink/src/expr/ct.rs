@@ -15,7 +15,7 @@ use crate::sys::nf_tables::{
 ///
 /// The addresses are the family-specific keys of kernel 4.17, whose length does not depend on the
 /// table. Source: uapi `linux/netfilter/nf_tables.h`, `enum nft_ct_keys` (v6.12).
-const fn key(ct: Ct) -> u32 {
+pub(crate) const fn key(ct: Ct) -> u32 {
     match ct {
         Ct::State => NFT_CT_STATE,
         Ct::Direction => NFT_CT_DIRECTION,
@@ -35,18 +35,45 @@ const fn key(ct: Ct) -> u32 {
     }
 }
 
+/// Every key without a direction.
+pub(crate) const KEYS: [Ct; 5] = [
+    Ct::State,
+    Ct::Direction,
+    Ct::Status,
+    Ct::Mark,
+    Ct::Expiration,
+];
+
+/// Every counter of a flow.
+pub(crate) const COUNTERS: [Counter; 3] = [Counter::Packets, Counter::Bytes, Counter::Average];
+
+/// Every field of a tuple.
+pub(crate) const FIELDS: [TupleField; 7] = [
+    TupleField::IpSaddr,
+    TupleField::IpDaddr,
+    TupleField::Ip6Saddr,
+    TupleField::Ip6Daddr,
+    TupleField::Protocol,
+    TupleField::ProtoSrc,
+    TupleField::ProtoDst,
+];
+
+/// `enum ip_conntrack_dir`, one byte.
+pub(crate) const fn direction(direction: Direction) -> u8 {
+    match direction {
+        Direction::Original => 0,
+        Direction::Reply => 1,
+    }
+}
+
 impl RuleEncoder<'_, '_> {
     pub(crate) fn load_ct(&mut self, ct: Ct, to: Register) -> Result {
         self.expression("ct", |e| {
             e.u32(NFTA_CT_DREG, to.number())?;
             e.u32(NFTA_CT_KEY, key(ct))?;
             match ct {
-                // `enum ip_conntrack_dir`, one byte.
-                Ct::Tuple(Direction::Original, _) | Ct::Counter(_, Some(Direction::Original)) => {
-                    e.u8(NFTA_CT_DIRECTION, 0)
-                }
-                Ct::Tuple(Direction::Reply, _) | Ct::Counter(_, Some(Direction::Reply)) => {
-                    e.u8(NFTA_CT_DIRECTION, 1)
+                Ct::Tuple(of, _) | Ct::Counter(_, Some(of)) => {
+                    e.u8(NFTA_CT_DIRECTION, direction(of))
                 }
                 // A counter without direction is that of both.
                 Ct::State

@@ -10,7 +10,7 @@ use crate::sys::nf_tables::{
 };
 
 /// `TCPOPT_MSS`, and where its value is. Source: RFC 9293 §3.2.
-const MAXSEG: u8 = 2;
+pub(crate) const MAXSEG: u8 = 2;
 const MAXSEG_OFFSET: u32 = 2;
 const MAXSEG_LEN: u32 = 2;
 

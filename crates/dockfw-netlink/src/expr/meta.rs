@@ -35,6 +35,24 @@ pub(crate) const fn key(meta: Meta) -> u32 {
     }
 }
 
+/// Every key.
+pub(crate) const KEYS: [Meta; 14] = [
+    Meta::Length,
+    Meta::Mark,
+    Meta::Iifname,
+    Meta::Oifname,
+    Meta::Skuid,
+    Meta::Skgid,
+    Meta::Pkttype,
+    Meta::Nfproto,
+    Meta::L4proto,
+    Meta::Cgroup,
+    Meta::Hour,
+    Meta::Day,
+    Meta::Time,
+    Meta::Ipsec,
+];
+
 impl RuleEncoder<'_, '_> {
     pub(crate) fn load_meta(&mut self, key: u32, to: Register) -> Result {
         self.expression("meta", |e| {

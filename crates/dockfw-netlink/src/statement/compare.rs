@@ -16,7 +16,7 @@ use crate::sys::nf_tables::{
 use crate::wire::EncodeError;
 
 /// `enum nft_cmp_ops`.
-const fn operation(operator: Operator) -> u32 {
+pub(crate) const fn operation(operator: Operator) -> u32 {
     match operator {
         Operator::Equal => NFT_CMP_EQ,
         Operator::NotEqual => NFT_CMP_NEQ,
@@ -26,6 +26,16 @@ const fn operation(operator: Operator) -> u32 {
         Operator::GreaterOrEqual => NFT_CMP_GTE,
     }
 }
+
+/// Every operator.
+pub(crate) const OPERATORS: [Operator; 6] = [
+    Operator::Equal,
+    Operator::NotEqual,
+    Operator::Less,
+    Operator::LessOrEqual,
+    Operator::Greater,
+    Operator::GreaterOrEqual,
+];
 
 const fn is_order(operator: Operator) -> bool {
     !matches!(operator, Operator::Equal | Operator::NotEqual)

@@ -5,7 +5,7 @@ use dockfw_ir::expr::{Ct, Payload, Socket};
 use dockfw_ir::statement::{Mangle, MarkSource, MarkTarget, MaxSegment, SetMark};
 
 use super::Result;
-use crate::expr::{Register, RuleEncoder};
+use crate::expr::{Register, RuleEncoder, ct};
 use crate::sys::nf_tables::{
     NFT_CT_MARK, NFT_CT_ZONE, NFT_META_MARK, NFT_META_PRIORITY, NFT_PAYLOAD_CSUM_INET,
     NFT_PAYLOAD_NETWORK_HEADER, NFT_RT_TCPMSS, NFTA_CT_DIRECTION, NFTA_CT_KEY, NFTA_CT_SREG,
@@ -18,21 +18,21 @@ use crate::wire::EncodeError;
 /// The bytes of the network header that a field is written with.
 ///
 /// nft(8) takes 2 bytes for what the IPv4 checksum covers, because it is a sum of such pairs.
-struct Window {
-    offset: u32,
+pub(crate) struct Window {
+    pub(crate) offset: u32,
     /// 1 or 2.
-    len: u32,
+    pub(crate) len: u32,
     /// The bits that stay.
-    keep: u16,
+    pub(crate) keep: u16,
     /// How far the value is shifted to the left.
-    shift: u8,
+    pub(crate) shift: u8,
     /// Whether the IPv4 header checksum covers it.
     checksum: bool,
 }
 
 /// Source: RFC 791 §3.1, RFC 8200 §3.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the others cannot be set")]
-const fn window(field: Payload) -> Option<Window> {
+pub(crate) const fn window(field: Payload) -> Option<Window> {
     let (offset, len, keep, shift, checksum) = match field {
         Payload::IpDscp => (0, 2, 0xff03, 2, true),
         Payload::IpEcn => (0, 2, 0xfffc, 0, true),
@@ -85,7 +85,7 @@ impl RuleEncoder<'_, '_> {
         self.expression("ct", |e| {
             e.u32(NFTA_CT_KEY, key)?;
             if let Some(direction) = direction {
-                e.u8(NFTA_CT_DIRECTION, (direction == Direction::Reply).into())?;
+                e.u8(NFTA_CT_DIRECTION, ct::direction(direction))?;
             }
             e.u32(NFTA_CT_SREG, Register::FIRST.number())
         })

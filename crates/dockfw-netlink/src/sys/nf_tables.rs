@@ -27,8 +27,12 @@ numbers! {
         NFT_MSG_NEWRULE = 6, NFT_MSG_GETRULE = 7, NFT_MSG_DELRULE = 8,
         NFT_MSG_NEWSET = 9, NFT_MSG_GETSET = 10, NFT_MSG_DELSET = 11,
         NFT_MSG_NEWSETELEM = 12, NFT_MSG_GETSETELEM = 13, NFT_MSG_DELSETELEM = 14,
-        NFT_MSG_NEWGEN = 15, NFT_MSG_GETGEN = 16,
+        NFT_MSG_NEWGEN = 15, NFT_MSG_GETGEN = 16, NFT_MSG_NEWOBJ = 18, NFT_MSG_GETOBJ = 19,
+        NFT_MSG_NEWFLOWTABLE = 22, NFT_MSG_GETFLOWTABLE = 23,
     }
+    "enum nft_object_attributes": u16 { NFTA_OBJ_TABLE = 1, NFTA_OBJ_NAME = 2 }
+    "enum nft_flowtable_attributes": u16 { NFTA_FLOWTABLE_TABLE = 1, NFTA_FLOWTABLE_NAME = 2 }
+    "enum nft_counter_attributes": u16 { NFTA_COUNTER_BYTES = 1, NFTA_COUNTER_PACKETS = 2 }
     "enum nfnl_batch_attributes": u16 { NFNL_BATCH_GENID = 1 }
     "enum nft_list_attributes": u16 { NFTA_LIST_ELEM = 1 }
     "enum nft_hook_attributes": u16 { NFTA_HOOK_HOOKNUM = 1, NFTA_HOOK_PRIORITY = 2 }
@@ -218,7 +222,7 @@ numbers! {
     }
     "enum nft_nat_types": u32 { NFT_NAT_SNAT = 0, NFT_NAT_DNAT = 1 }
     "linux/netfilter/nf_nat.h": u32 {
-        NF_NAT_RANGE_PROTO_SPECIFIED = 2, NF_NAT_RANGE_PROTO_RANDOM = 4,
+        NF_NAT_RANGE_MAP_IPS = 1, NF_NAT_RANGE_PROTO_SPECIFIED = 2, NF_NAT_RANGE_PROTO_RANDOM = 4,
         NF_NAT_RANGE_PERSISTENT = 8, NF_NAT_RANGE_PROTO_RANDOM_FULLY = 16,
         NF_NAT_RANGE_NETMAP = 64,
     }
