@@ -3,13 +3,17 @@
 //! Results go to standard output, everything else to standard error. A reader that closes the pipe
 //! early is no error.
 
+mod apply;
+mod boot;
 mod check;
 mod commit;
 mod compile;
 pub mod confirm;
 mod exit;
+mod history;
 mod import;
 mod input;
+mod journal;
 mod output;
 #[cfg_attr(
     not(test),
@@ -17,6 +21,8 @@ mod output;
 )]
 mod plan;
 mod release;
+mod restore;
+mod rollback;
 pub mod session;
 mod status;
 mod tables;
@@ -29,6 +35,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
 use input::InputArgs;
+use journal::{PlaceArgs, StateArgs};
 
 /// The firewall a Docker host should have had.
 ///
@@ -49,6 +56,7 @@ Examples:
   dockfw compile policy.toml | less         the ruleset, for review
   sudo dockfw commit policy.toml            load it, in one transaction
   sudo dockfw status                        what is loaded
+  sudo dockfw rollback                      load what was loaded before
   sudo dockfw release                       remove it
 
 Exit codes:
@@ -57,7 +65,9 @@ Exit codes:
   2  the input is wrong; every mistake is shown with file, line and column
   3  status: nothing is loaded
   5  the kernel refused; the object and the reason are named, nothing was changed
-  6  someone else changed the ruleset meanwhile, retries exhausted";
+  6  someone else changed the ruleset meanwhile, retries exhausted
+  7  commit --boot: the last good ruleset is in force instead
+  8  commit --boot: the closed ruleset is in force instead";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -67,10 +77,18 @@ enum Verb {
     #[command(after_help = "\
 Example:
   dockfw check /etc/dockfw && echo fine
+  sudo dockfw check --kernel /etc/dockfw         would this kernel take it?
   dockfw check --lenient /etc/iptables/rules.v4")]
     Check {
         #[command(flatten)]
         input: InputArgs,
+        /// Have the kernel look at it too, without changing anything
+        ///
+        /// It gets the transaction without its end, and, where a network namespace may be made
+        /// (CAP_SYS_ADMIN), the whole of it there: some things are only looked at in a commit.
+        /// Needs CAP_NET_ADMIN.
+        #[arg(long)]
+        kernel: bool,
         /// Print the diagnostics as JSON
         #[arg(long)]
         json: bool,
@@ -105,10 +123,51 @@ Examples:
   sudo dockfw commit policy.toml
   sudo dockfw commit /etc/dockfw                 every *.toml in the folder
   sudo dockfw commit policy.toml rules.v4 rules.v6
-  sudo unshare -n dockfw commit policy.toml      try it in a network namespace of its own")]
+  sudo unshare -n dockfw commit policy.toml      try it in a network namespace of its own
+  sudo dockfw commit --boot                      at boot: never leave the host open")]
     Commit {
         #[command(flatten)]
         input: InputArgs,
+        /// If the input cannot be loaded, load the last good ruleset of the history, and if there
+        /// is none, one that lets nothing reach a container and leaves the host alone
+        ///
+        /// Exit code 7 in the first case, 8 in the second.
+        #[arg(long)]
+        boot: bool,
+        #[command(flatten)]
+        state: StateArgs,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists what was committed before
+    #[command(after_help = "\
+Example:
+  sudo dockfw history
+  sudo dockfw history --json | jq '.generations[] | select(.in_force)'")]
+    History {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Commits an earlier generation of the history again
+    ///
+    /// Without a number it is the one before what was committed last. It is compiled again from
+    /// the texts that were kept; if this dockfw does not accept them any more, the ruleset is sent
+    /// as it was encoded then. A rollback is a commit, which the history has as a new generation:
+    /// a second rollback undoes the first one. The files of the policy are not changed.
+    #[command(after_help = "\
+Examples:
+  sudo dockfw rollback                           what was before the last commit
+  sudo dockfw rollback 3                         generation 3 of `dockfw history`")]
+    Rollback {
+        /// The number of a generation, as `dockfw history` shows it
+        #[arg(value_name = "N")]
+        generation: Option<u64>,
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -126,6 +185,8 @@ Examples:
 Example:
   sudo dockfw status --json | jq .generation")]
     Status {
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print it as JSON
         #[arg(long)]
         json: bool,
@@ -152,7 +213,9 @@ impl Verb {
         match self {
             Self::Check { json, .. }
             | Self::Commit { json, .. }
-            | Self::Status { json }
+            | Self::History { json, .. }
+            | Self::Rollback { json, .. }
+            | Self::Status { json, .. }
             | Self::Release { json } => *json,
             Self::Import { from } => from.prints_json(),
             Self::Compile { .. } => false,
@@ -184,6 +247,9 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are results; clap knows which stream is right and colours it.
             let _ = error.print();
+            if error.use_stderr() && is_boot(std::env::args_os()) {
+                boot::close_after_wrong_usage();
+            }
             return if error.use_stderr() {
                 Exit::Input.into()
             } else {
@@ -193,17 +259,44 @@ pub fn main() -> ExitCode {
     };
     let as_json = cli.verb.prints_json();
     let result = match cli.verb {
-        Verb::Check { input, json } => check::run(&input, json),
+        Verb::Check {
+            input,
+            kernel,
+            json,
+        } => check::run(&input, kernel, json),
         Verb::Compile { input, emit, json } => {
             compile::run(&input, if json { Emit::Json } else { emit })
         }
-        Verb::Commit { input, json } => commit::run(&input, json, started),
+        Verb::Commit {
+            input,
+            boot,
+            state,
+            json,
+        } => {
+            if boot {
+                boot::run(&input, &state, json, started)
+            } else {
+                commit::run(&input, &state, json, started)
+            }
+        }
+        Verb::History { place, json } => history::run(&place, json),
+        Verb::Rollback {
+            generation,
+            place,
+            json,
+        } => rollback::run(&place, generation, json, started),
         Verb::Import { from } => import::run(from),
-        Verb::Status { json } => status::run(json),
+        Verb::Status { place, json } => status::run(&place, json),
         Verb::Release { json } => release::run(json),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => output::report(&error, as_json),
     }
+}
+
+/// Whether these are meant to be the arguments of `commit --boot`.
+fn is_boot(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.nth(1).is_some_and(|verb| verb == "commit")
+        && arguments.any(|argument| argument == "--boot")
 }

@@ -6,3 +6,4 @@ pub mod cli;
 pub mod diagnostic;
 pub mod policy;
 pub mod rules;
+pub mod state;

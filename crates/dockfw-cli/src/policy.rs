@@ -98,6 +98,11 @@ impl Policy {
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
+
+    /// The policy files as they were read, without the host.
+    pub fn into_sources(self) -> Vec<Source> {
+        self.sources
+    }
 }
 
 /// Reads and merges policy files.

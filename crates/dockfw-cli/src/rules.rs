@@ -50,6 +50,8 @@ pub struct Rules {
     pub programs: Vec<RulesProgram>,
     /// What has no effect, and what was left out.
     pub warnings: Diagnostics,
+    /// The files as they were read, in order; empty after [`parse`], whose caller has them.
+    pub sources: Vec<Source>,
 }
 
 /// The rules of one family.
@@ -87,7 +89,7 @@ pub fn load(
     let (sources, unreadable) = read::files(paths, BEHIND_POLICIES, "rules");
     let read = parse(&sources, family, options);
     if unreadable.is_empty() {
-        return read;
+        return read.map(|rules| Rules { sources, ..rules });
     }
     let mut all = read.err().unwrap_or_default();
     all.extend(unreadable);
@@ -125,6 +127,7 @@ pub fn parse(
     Ok(Rules {
         programs: reading.programs,
         warnings,
+        sources: Vec::new(),
     })
 }
 

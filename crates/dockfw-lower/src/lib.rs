@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod closed;
 pub mod docker;
 pub mod host;
 pub mod import;
@@ -13,4 +14,5 @@ pub mod optimize;
 pub mod reference;
 pub mod rules;
 
+pub use closed::{CLOSED, closed};
 pub use lower::{container_elements, lower, table_name};

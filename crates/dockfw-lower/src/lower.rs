@@ -29,7 +29,7 @@ mod guard;
 mod ingress;
 mod link;
 pub(crate) mod make;
-mod names;
+pub(crate) mod names;
 mod ports;
 mod postrouting;
 

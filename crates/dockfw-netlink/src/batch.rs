@@ -4,6 +4,9 @@
 //! is sent, because the first carries the generation that is expected and the second is left out
 //! for a trial.
 
+mod artifact;
+
+pub use artifact::ArtifactError;
 use dockfw_ir::chain::Rule;
 use dockfw_ir::diff::Counts;
 use dockfw_ir::name::{Comment, SetName, TableName};

@@ -7,6 +7,8 @@
 //! Batch::change(&RulesetChanges, &RuleHandles) -> Result<Batch, EncodeError>   the smallest commit
 //! Batch::statistics(&self) -> Statistics                         tables, chains, sets, rules,
 //!                                                                elements, messages, bytes
+//! Batch::to_bytes(&self) -> Option<Vec<u8>>                      to be kept, and sent later
+//! Batch::from_bytes(&[u8]) -> Result<Batch, ArtifactError>       checksum and bounds checked
 //! Executor::open() -> Result<Executor, OpenError>                namespace of this thread
 //! Executor::generation(&mut self) -> Result<u32, QueryError>
 //! Executor::commit(&mut self, &Batch, Expect) -> Result<Committed, CommitError>
@@ -55,7 +57,7 @@ pub mod errno;
 pub mod origin;
 pub mod read;
 
-pub use batch::{Batch, BatchBuilder, Statistics};
+pub use batch::{ArtifactError, Batch, BatchBuilder, Statistics};
 pub use change::RuleHandles;
 pub use commit::{
     CommitError, Committed, Confirmation, Denial, Executor, Expect, OpenError, Refusal,

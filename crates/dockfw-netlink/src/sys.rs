@@ -5,8 +5,10 @@
 )]
 
 mod memory;
+mod namespace;
 pub mod nf_tables;
 mod socket;
 
 pub use memory::keep_freed_memory;
+pub use namespace::in_new_network_namespace;
 pub use socket::{BufferLimit, Received, Socket};

@@ -1,7 +1,10 @@
 //! `dockfw check`
 
 use dockfw_iptables::Family;
+use dockfw_ir::Verified;
 use dockfw_lower::host::Host;
+use dockfw_netlink::sys::in_new_network_namespace;
+use dockfw_netlink::{Batch, Executor, Expect};
 use serde_json::json;
 
 use super::input::{Input, InputArgs};
@@ -11,24 +14,74 @@ use crate::diagnostic::printable;
 use crate::rules::RulesProgram;
 
 /// Reads, checks and compiles; prints what is wrong or that nothing is.
-pub(super) fn run(input: &InputArgs, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(input: &InputArgs, kernel: bool, as_json: bool) -> Result<Exit, Failure> {
     let input = input.read()?;
     let warnings = input.warnings();
     if !as_json {
         print_diagnostics(&warnings);
     }
-    input.ruleset()?;
+    let ruleset = input.ruleset()?;
+    let trial = kernel.then(|| Trial::new(&ruleset)).transpose()?;
     if as_json {
         let host = input.policy.as_ref().map(|policy| &policy.host);
         print_json(&json!({
             "outcome": "valid",
             "diagnostics": warnings.to_json(),
             "without_rules": host.map_or_else(|| json!([]), without_rules::to_json),
+            "kernel": trial.as_ref().map(Trial::to_json),
         }))?;
     } else {
-        print(&summary(&input))?;
+        let trial = trial.as_ref().map(Trial::to_line).unwrap_or_default();
+        print(&format!("{}{trial}", summary(&input)))?;
     }
     Ok(Exit::Done)
+}
+
+/// What the kernel was asked, and accepted.
+struct Trial {
+    /// Why it got no whole commit, in a network namespace of its own; `None` when it did.
+    only_messages: Option<String>,
+}
+
+impl Trial {
+    /// Sends the transaction without its end, and then with it where it changes nothing that
+    /// anybody uses.
+    fn new(ruleset: &Verified) -> Result<Self, Failure> {
+        let batch = Batch::replace(ruleset).map_err(Failure::Encode)?;
+        Executor::open()?.check(&batch, Expect::Any)?;
+        let commit = || -> Result<(), Failure> {
+            Executor::open()?.commit(&batch, Expect::Any)?;
+            Ok(())
+        };
+        match in_new_network_namespace(commit) {
+            Ok(committed) => committed.map(|()| Self {
+                only_messages: None,
+            }),
+            Err(error) => Ok(Self {
+                only_messages: Some(error.to_string()),
+            }),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "accepted": true,
+            "committed_in_a_namespace": self.only_messages.is_none(),
+            "reason": self.only_messages,
+        })
+    }
+
+    fn to_line(&self) -> String {
+        match &self.only_messages {
+            None => "the kernel accepts it: each message here, and a commit in a network \
+                     namespace of its own\n"
+                .to_owned(),
+            Some(why) => format!(
+                "the kernel accepts each message; what it looks at in a commit only was not \
+                 tried, because no network namespace could be made: {why}\n"
+            ),
+        }
+    }
 }
 
 /// What there is, a line for each part.

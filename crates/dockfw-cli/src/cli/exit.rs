@@ -17,8 +17,10 @@ pub enum Exit {
     Refused,
     /// 6: someone else changed the ruleset meanwhile.
     Stale,
-    /// 7: what was pending has been rolled back.
+    /// 7: an earlier ruleset is in force instead of the one that was asked for.
     RolledBack,
+    /// 8: the closed ruleset is in force instead of the one that was asked for.
+    Closed,
 }
 
 impl Exit {
@@ -32,6 +34,7 @@ impl Exit {
             Self::Refused => 5,
             Self::Stale => 6,
             Self::RolledBack => 7,
+            Self::Closed => 8,
         }
     }
 }

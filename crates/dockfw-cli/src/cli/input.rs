@@ -11,8 +11,9 @@ use dockfw_lower::optimize::Optimize;
 
 use super::output::{Failure, print_diagnostics};
 use crate::diagnostic::Diagnostics;
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, Source, read};
 use crate::rules::{self, LeaveOut, Options, Rules};
+use crate::state::Recipe;
 
 /// Where policies are looked for when none is named.
 const DEFAULT_POLICY: &str = "/etc/dockfw";
@@ -66,12 +67,47 @@ pub(super) struct Input {
     pub(super) policy: Option<Policy>,
     /// The rules files.
     pub(super) rules: Rules,
+    /// The family that was asked for.
+    family: Option<Family>,
+    options: Options,
 }
 
 impl InputArgs {
     /// Reads everything; all that is wrong is reported together.
     pub(super) fn read(&self) -> Result<Input, Failure> {
-        let options = Options {
+        let (options, family) = (self.options(), self.family());
+        let (policies, rules) = self.paths();
+        let policy = (!policies.is_empty()).then(|| policy::load_with(&policies, options));
+        let rules = rules::load(&rules, family, options);
+        Input::new(policy, rules, family, options)
+    }
+
+    /// Reads the files without looking at what they say.
+    ///
+    /// `None` when one cannot be read, or only once: standard input.
+    pub(super) fn recipe(&self) -> Option<Recipe> {
+        let (policies, rules) = self.paths();
+        if policies.iter().any(|path| path.as_os_str() == "-") {
+            return None;
+        }
+        let readable = |(sources, unreadable): (_, Diagnostics)| {
+            let sources: Vec<Source> = sources;
+            unreadable.is_empty().then_some(sources)
+        };
+        let policies = match policies.as_slice() {
+            [] => None,
+            paths => Some(readable(read::sources(paths))?),
+        };
+        Some(Recipe {
+            policies,
+            rules: readable(read::files(&rules, 0, "rules"))?,
+            family: self.family(),
+            options: self.options(),
+        })
+    }
+
+    fn options(&self) -> Options {
+        Options {
             optimize: match self.optimize {
                 OptimizeArg::None => Optimize::None,
                 OptimizeArg::Full => Optimize::Full,
@@ -82,26 +118,20 @@ impl InputArgs {
             } else {
                 LeaveOut::Nothing
             },
-        };
-        let family = self.family.map(|family| match family {
+        }
+    }
+
+    fn family(&self) -> Option<Family> {
+        self.family.map(|family| match family {
             FamilyArg::Ipv4 => Family::Ipv4,
             FamilyArg::Ipv6 => Family::Ipv6,
-        });
-        let (rules, policies): (Vec<_>, Vec<_>) = self
-            .files
-            .iter()
-            .cloned()
-            .partition(|path| is_rules_file(path));
-        let policy = (!policies.is_empty()).then(|| policy::load_with(&policies, options));
-        let rules = rules::load(&rules, family, options);
-        match (policy.transpose(), rules) {
-            (Ok(policy), Ok(rules)) => Ok(Input { policy, rules }),
-            (policy, rules) => {
-                let mut all = policy.err().unwrap_or_default();
-                all.extend(rules.err().unwrap_or_default());
-                Err(Failure::Input(all))
-            }
-        }
+        })
+    }
+
+    /// The policies, and the rules files.
+    fn paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let paths = self.files.iter().cloned();
+        paths.partition(|path| !is_rules_file(path))
     }
 
     /// Reads everything; warnings go to standard error.
@@ -119,6 +149,49 @@ fn is_rules_file(path: &Path) -> bool {
 }
 
 impl Input {
+    fn new(
+        policy: Option<Result<Policy, Diagnostics>>,
+        rules: Result<Rules, Diagnostics>,
+        family: Option<Family>,
+        options: Options,
+    ) -> Result<Self, Failure> {
+        match (policy.transpose(), rules) {
+            (Ok(policy), Ok(rules)) => Ok(Self {
+                policy,
+                rules,
+                family,
+                options,
+            }),
+            (policy, rules) => {
+                let mut all = policy.err().unwrap_or_default();
+                all.extend(rules.err().unwrap_or_default());
+                Err(Failure::Input(all))
+            }
+        }
+    }
+
+    /// Reads what was kept of an earlier input.
+    pub(super) fn from_recipe(recipe: &Recipe) -> Result<Self, Failure> {
+        let (family, options) = (recipe.family, recipe.options);
+        let policies = recipe.policies.clone();
+        let policy = policies.map(|sources| policy::parse_with(sources, options));
+        let rules = rules::parse(&recipe.rules, family, options).map(|rules| Rules {
+            sources: recipe.rules.clone(),
+            ..rules
+        });
+        Self::new(policy, rules, family, options)
+    }
+
+    /// What is kept of it.
+    pub(super) fn into_recipe(self) -> Recipe {
+        Recipe {
+            policies: self.policy.map(Policy::into_sources),
+            rules: self.rules.sources,
+            family: self.family,
+            options: self.options,
+        }
+    }
+
     /// All warnings.
     pub(super) fn warnings(&self) -> Diagnostics {
         let policy = self.policy.as_ref().map(|policy| policy.warnings.clone());

@@ -34,6 +34,12 @@ pub(super) enum Failure {
     /// The kernel did not take the ruleset.
     #[error("nothing was changed: {0}")]
     Commit(#[from] dockfw_netlink::CommitError),
+    /// The history could not be read.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
+    /// The history does not have what was asked for.
+    #[error("{0}")]
+    History(String),
     /// Standard output.
     #[error("failed to write the output")]
     Write(#[source] io::Error),
@@ -82,8 +88,34 @@ impl Failure {
             | Self::Query(QueryError::Socket(_))
             | Self::Bug(_)
             | Self::Encode(_)
+            | Self::State(_)
+            | Self::History(_)
             | Self::Write(_) => (Exit::Failed, "failed"),
             Self::Commit(_) | Self::Open(_) | Self::Query(_) => (Exit::Refused, "refused"),
+        }
+    }
+
+    /// The message in one line; of wrong input, the first mistake.
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Input(diagnostics) => {
+                let all = diagnostics.to_string();
+                let mut lines = all.lines();
+                let first = lines.next().unwrap_or("the input is wrong").to_owned();
+                match lines.count() {
+                    0 => first,
+                    more => format!("{first} (and {more} more)"),
+                }
+            }
+            Self::Bug(_) => "dockfw compiled a ruleset that its own verifier refuses".to_owned(),
+            Self::Usage(_)
+            | Self::Encode(_)
+            | Self::Open(_)
+            | Self::Query(_)
+            | Self::Commit(_)
+            | Self::State(_)
+            | Self::History(_)
+            | Self::Write(_) => self.chain().replace('\n', " "),
         }
     }
 
@@ -95,9 +127,14 @@ impl Failure {
             Self::Open(error) => error.source(),
             Self::Query(error) => error.source(),
             Self::Commit(error) => error.source(),
-            Self::Input(_) | Self::Usage(_) | Self::Bug(_) | Self::Encode(_) | Self::Write(_) => {
-                self.source()
-            }
+            // Likewise.
+            Self::State(_) => None,
+            Self::Input(_)
+            | Self::Usage(_)
+            | Self::Bug(_)
+            | Self::Encode(_)
+            | Self::History(_)
+            | Self::Write(_) => self.source(),
         };
         while let Some(error) = source {
             let _ = write!(text, ": {error}");

@@ -4,7 +4,7 @@ use dockfw_netlink::{Batch, Executor};
 use serde_json::json;
 
 use super::Exit;
-use super::commit::commit;
+use super::apply::commit;
 use super::output::{Failure, print, print_json};
 use super::tables;
 

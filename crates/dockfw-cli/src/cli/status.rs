@@ -2,15 +2,21 @@
 
 use std::fmt::Write as _;
 
+use dockfw_lower::CLOSED;
 use dockfw_netlink::{Executor, SetInfo, TableSummary};
 use serde_json::{Value, json};
 
 use super::Exit;
+use super::journal::PlaceArgs;
 use super::output::{Failure, print, print_json};
 use super::tables::FAMILIES;
+use crate::diagnostic::printable;
+use crate::state::{Boot, BootOutcome, utc};
 
 /// Shows our tables as the kernel has them.
-pub(super) fn run(as_json: bool) -> Result<Exit, Failure> {
+///
+/// How the last boot ended is read from the history's folder, if there is one.
+pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
     let mut found = Vec::new();
@@ -19,26 +25,68 @@ pub(super) fn run(as_json: bool) -> Result<Exit, Failure> {
             found.push((format!("{} {name}", family.as_str()), summary));
         }
     }
+    let boot = place.open().ok().and_then(|state| state.boot().ok()?);
+    let boot = boot.filter(Boot::is_this);
     if found.is_empty() {
         let generation = executor.generation()?;
         if as_json {
-            print_json(&json!({ "loaded": false, "generation": generation, "tables": [] }))?;
+            print_json(&json!({
+                "loaded": false,
+                "closed": false,
+                "boot": boot_to_json(boot.as_ref()),
+                "generation": generation,
+                "tables": [],
+            }))?;
         } else {
-            print("not loaded: there is no table dockfw in this network namespace\n")?;
+            let line = "not loaded: there is no table dockfw in this network namespace\n";
+            print(&format!("{line}{}", boot_to_text(boot.as_ref())))?;
         }
         return Ok(Exit::Differs);
     }
     if as_json {
-        print_json(&to_json(&found))?;
+        print_json(&to_json(&found, boot.as_ref()))?;
     } else {
         let texts = found.iter().map(|(name, summary)| to_text(name, summary));
-        print(&texts.collect::<String>())?;
+        let mut text = String::new();
+        for comment in found.iter().filter_map(|(_, summary)| closed(summary)) {
+            let _ = writeln!(text, "{comment}");
+        }
+        text.extend(texts);
+        text.push_str(&boot_to_text(boot.as_ref()));
+        print(&text)?;
     }
     Ok(Exit::Done)
 }
 
+/// The comment of a table that lets nothing reach a container.
+fn closed(summary: &TableSummary) -> Option<&str> {
+    let comment = summary.table.comment.as_deref();
+    comment.filter(|comment| comment.starts_with(CLOSED))
+}
+
+fn boot_to_json(boot: Option<&Boot>) -> Value {
+    boot.map_or(Value::Null, |boot| {
+        json!({
+            "outcome": boot.outcome.word(),
+            "time": utc(boot.time),
+            "reason": boot.reason,
+        })
+    })
+}
+
+/// A line about a boot that did not load what it should have.
+fn boot_to_text(boot: Option<&Boot>) -> String {
+    match boot {
+        Some(boot) if boot.outcome != BootOutcome::Loaded => {
+            let (word, time) = (boot.outcome.word(), utc(boot.time));
+            format!("boot: {word}, {time}: {}\n", printable(&boot.reason, 600))
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
 /// The numbers of all tables together, and of each.
-fn to_json(found: &[(String, TableSummary)]) -> Value {
+fn to_json(found: &[(String, TableSummary)], boot: Option<&Boot>) -> Value {
     let set =
         |set: &SetInfo| json!({ "name": set.name, "elements": set.elements, "size": set.size });
     let table = |(name, summary): &(String, TableSummary)| {
@@ -54,6 +102,8 @@ fn to_json(found: &[(String, TableSummary)]) -> Value {
     let summaries = || found.iter().map(|(_, summary)| summary);
     json!({
         "loaded": true,
+        "closed": summaries().any(|summary| closed(summary).is_some()),
+        "boot": boot_to_json(boot),
         "generation": summaries().map(|of| of.generation).max(),
         "chains": summaries().map(|of| of.chains.len()).sum::<usize>(),
         "rules": summaries().map(TableSummary::rules).sum::<usize>(),

@@ -8,7 +8,7 @@ use super::{MAX_BYTES, Source};
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 
 /// Reads everything; what cannot be read is in the diagnostics.
-pub(super) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Diagnostics) {
+pub(crate) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Diagnostics) {
     let mut reader = Reader::new(0, "policy");
     if paths.is_empty() {
         reader.error(

@@ -19,7 +19,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Self; 2] = [Self::V4, Self::V6];
+    pub(crate) const ALL: [Self; 2] = [Self::V4, Self::V6];
 
     pub(super) fn of(address: IpAddr) -> Self {
         if address.is_ipv4() {
@@ -76,7 +76,7 @@ impl Family {
     }
 
     /// `ip daddr 127.0.0.0/8` or `ip6 daddr ::1`
-    pub(super) fn to_loopback(self) -> Statement {
+    pub(crate) fn to_loopback(self) -> Statement {
         match self {
             Self::V4 => Statement::masked(
                 self.daddr(),

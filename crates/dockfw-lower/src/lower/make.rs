@@ -13,7 +13,7 @@ pub(crate) fn comment(text: &str) -> Option<Comment> {
 }
 
 /// A rule that counts what it decides: `STATEMENTS counter VERDICT comment "WHY"`.
-pub(super) fn rule(
+pub(crate) fn rule(
     tests: impl IntoIterator<Item = Statement>,
     action: Statement,
     why: &str,
@@ -35,11 +35,11 @@ pub(crate) fn dispatch(statements: Vec<Statement>, why: &str) -> Rule {
     }
 }
 
-pub(super) fn accept() -> Statement {
+pub(crate) fn accept() -> Statement {
     Statement::Verdict(Verdict::Accept)
 }
 
-pub(super) fn drop() -> Statement {
+pub(crate) fn drop() -> Statement {
     Statement::Verdict(Verdict::Drop)
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn chain(name: ChainName, rules: Vec<Rule>, why: &str) -> Chain {
 }
 
 /// A base chain whose policy is accept.
-pub(super) fn base_chain(
+pub(crate) fn base_chain(
     name: ChainName,
     kind: ChainKind,
     hook: Hook,
@@ -138,7 +138,7 @@ pub(crate) fn interval_set(
 }
 
 /// A key field or constant with an interface name.
-pub(super) fn if_value(name: &IfName) -> Value {
+pub(crate) fn if_value(name: &IfName) -> Value {
     Value::new().and_ifname(name)
 }
 

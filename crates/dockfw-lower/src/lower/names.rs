@@ -9,13 +9,13 @@ use super::family::Family;
 
 /// The table everything is in.
 #[expect(clippy::expect_used, reason = "a constant that a test checks")]
-pub(super) fn table() -> TableName {
+pub(crate) fn table() -> TableName {
     TableName::new("dockfw").expect("a constant name is valid")
 }
 
 /// The loopback interface.
 #[expect(clippy::expect_used, reason = "a constant that every lowering uses")]
-pub(super) fn loopback() -> IfName {
+pub(crate) fn loopback() -> IfName {
     IfName::new("lo").expect("a constant name is valid")
 }
 
@@ -25,12 +25,24 @@ pub(super) fn loopback0() -> IfName {
     IfName::new("loopback0").expect("a constant name is valid")
 }
 
+/// The bridge of Docker's default network.
+#[expect(clippy::expect_used, reason = "a constant that a test uses")]
+pub(crate) fn docker0() -> IfName {
+    IfName::new("docker0").expect("a constant name is valid")
+}
+
+/// The bridge by which containers leave overlay networks.
+#[expect(clippy::expect_used, reason = "a constant that a test uses")]
+pub(crate) fn docker_gwbridge() -> IfName {
+    IfName::new(crate::host::DOCKER_GWBRIDGE).expect("a constant name is valid")
+}
+
 /// A chain with a constant name.
 #[expect(
     clippy::expect_used,
     reason = "every constant name is used in each lowering"
 )]
-pub(super) fn chain(name: &'static str) -> ChainName {
+pub(crate) fn chain(name: &'static str) -> ChainName {
     ChainName::new(name).expect("a constant name is valid")
 }
 

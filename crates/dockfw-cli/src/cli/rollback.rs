@@ -1,0 +1,90 @@
+//! `dockfw rollback`
+
+use std::time::Instant;
+
+use dockfw_netlink::Executor;
+use serde_json::json;
+
+use super::Exit;
+use super::commit::Outcome;
+use super::journal::{Journal, PlaceArgs};
+use super::output::{Failure, print, print_json};
+use super::restore::restore;
+use crate::state::{How, State, utc};
+
+/// Commits a generation of the history again.
+pub(super) fn run(
+    place: &PlaceArgs,
+    wanted: Option<u64>,
+    as_json: bool,
+    started: Instant,
+) -> Result<Exit, Failure> {
+    let journal = Journal::require(place)?;
+    let state = journal.state().ok_or(Failure::Usage("no history"))?;
+    let number = target(state, wanted)?;
+    let generation = state.generation(number)?;
+    let mut executor = Executor::open()?;
+    let restored = restore(&mut executor, &generation)?;
+    let applied = restored.applied;
+    let total = started.elapsed();
+    let time = utc(generation.time);
+    let how = How::Rollback(number);
+    let recorded = journal.record(generation.recipe, &applied, restored.program, how);
+    let outcome = Outcome {
+        applied: &applied,
+        recorded: &recorded,
+        total,
+    };
+    if as_json {
+        let mut value = outcome.to_json();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("rolled_back_to".to_owned(), json!(number));
+        }
+        print_json(&value)?;
+    } else {
+        let line = outcome.to_line();
+        print(&format!(
+            "rolled back to generation {number} of {time}; the files of the policy are as they \
+             were, and the next commit or boot loads them\n{line}"
+        ))?;
+    }
+    recorded.warn();
+    if applied.committed.cleared {
+        executor.close_in_background();
+    }
+    Ok(Exit::Done)
+}
+
+/// The generation of this number, or the one before what was committed last.
+fn target(state: &State, wanted: Option<u64>) -> Result<u64, Failure> {
+    let numbers = state.numbers()?;
+    let (Some(oldest), Some(newest)) = (numbers.first(), numbers.last()) else {
+        return Err(Failure::History(format!(
+            "there is no history in {}: nothing was committed yet",
+            state.path().display()
+        )));
+    };
+    if let Some(wanted) = wanted {
+        return if numbers.contains(&wanted) {
+            Ok(wanted)
+        } else {
+            Err(Failure::History(format!(
+                "there is no generation {wanted}: the history has {oldest} to {newest}, see \
+                 `dockfw history`"
+            )))
+        };
+    }
+    // A damaged note is no reason to fail: then it is the newest, which differs only after a boot
+    // that fell back.
+    let current = state.current().ok().flatten();
+    let current = current
+        .map(|current| current.number)
+        .filter(|current| numbers.contains(current))
+        .unwrap_or(*newest);
+    let before = numbers.iter().rev().find(|number| **number < current);
+    before.copied().ok_or_else(|| {
+        Failure::History(format!(
+            "generation {current} was committed last, and the history has none before it"
+        ))
+    })
+}
