@@ -14,11 +14,8 @@ mod history;
 mod import;
 mod input;
 mod journal;
+mod kernel;
 mod output;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "no verb calls it yet")
-)]
 mod plan;
 mod release;
 mod restore;
@@ -33,9 +30,11 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use commit::CommitArgs;
 pub use exit::Exit;
 use input::InputArgs;
 use journal::{PlaceArgs, StateArgs};
+use plan::PlanArgs;
 
 /// The firewall a Docker host should have had.
 ///
@@ -63,10 +62,11 @@ Exit codes:
   0  done
   1  operational error
   2  the input is wrong; every mistake is shown with file, line and column
-  3  status: nothing is loaded
+  3  plan: something would change; status: nothing is loaded
   5  the kernel refused; the object and the reason are named, nothing was changed
   6  someone else changed the ruleset meanwhile, retries exhausted
-  7  commit --boot: the last good ruleset is in force instead
+  7  confirm: too late, the kernel has gone back; commit --boot: the last good ruleset is in
+     force instead
   8  commit --boot: the closed ruleset is in force instead";
 
 #[derive(Debug, Subcommand)]
@@ -116,14 +116,15 @@ Examples:
     /// Loads policies and rules files into the kernel, in one transaction
     ///
     /// dockfw's tables, `inet dockfw` for policies, `ip dockfw` and `ip6 dockfw` for rules files,
-    /// are afterwards what the input says, and those that it does not have are gone. A packet
-    /// meets the old ruleset or the new one. Other tables are not touched. Needs CAP_NET_ADMIN.
+    /// are afterwards what the input says, and those that it does not have are gone. Only what
+    /// differs is sent, and nothing if nothing does. A packet meets the old ruleset or the new one. Other tables are not touched. Needs CAP_NET_ADMIN.
     #[command(after_help = "\
 Examples:
   sudo dockfw commit policy.toml
   sudo dockfw commit /etc/dockfw                 every *.toml in the folder
   sudo dockfw commit policy.toml rules.v4 rules.v6
   sudo unshare -n dockfw commit policy.toml      try it in a network namespace of its own
+  sudo dockfw commit --confirm 60s policy.toml   goes back by itself unless `dockfw confirm` comes
   sudo dockfw commit --boot                      at boot: never leave the host open")]
     Commit {
         #[command(flatten)]
@@ -132,10 +133,41 @@ Examples:
         /// is none, one that lets nothing reach a container and leaves the host alone
         ///
         /// Exit code 7 in the first case, 8 in the second.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["confirm", "plan", "replace"])]
         boot: bool,
         #[command(flatten)]
+        arguments: CommitArgs,
+        #[command(flatten)]
         state: StateArgs,
+        /// Print the outcome as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows what a commit would change, and changes nothing
+    ///
+    /// Exit code 3 when something would change, 0 when nothing would.
+    #[command(after_help = "\
+Examples:
+  sudo dockfw plan policy.toml                   publishes, networks and rules that come and go
+  sudo dockfw plan --nft policy.toml             the same as objects of nftables
+  sudo dockfw plan --out plan.json policy.toml && \\
+      sudo dockfw commit --plan plan.json policy.toml")]
+    Plan {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        arguments: PlanArgs,
+    },
+    /// Makes a commit that was made with --confirm permanent
+    ///
+    /// Exit code 7 when its time is over and the kernel has gone back.
+    #[command(after_help = "\
+Example:
+  sudo dockfw commit --confirm 60s policy.toml
+  sudo dockfw confirm")]
+    Confirm {
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -154,7 +186,8 @@ Example:
     },
     /// Commits an earlier generation of the history again
     ///
-    /// Without a number it is the one before what was committed last. It is compiled again from
+    /// Without a number it is the one before what was committed last; when a commit waits to be
+    /// confirmed, that commit is taken back. It is compiled again from
     /// the texts that were kept; if this dockfw does not accept them any more, the ruleset is sent
     /// as it was encoded then. A rollback is a commit, which the history has as a new generation:
     /// a second rollback undoes the first one. The files of the policy are not changed.
@@ -213,10 +246,12 @@ impl Verb {
         match self {
             Self::Check { json, .. }
             | Self::Commit { json, .. }
+            | Self::Confirm { json, .. }
             | Self::History { json, .. }
             | Self::Rollback { json, .. }
             | Self::Status { json, .. }
             | Self::Release { json } => *json,
+            Self::Plan { arguments, .. } => arguments.json,
             Self::Import { from } => from.prints_json(),
             Self::Compile { .. } => false,
         }
@@ -270,15 +305,18 @@ pub fn main() -> ExitCode {
         Verb::Commit {
             input,
             boot,
+            arguments,
             state,
             json,
         } => {
             if boot {
                 boot::run(&input, &state, json, started)
             } else {
-                commit::run(&input, &state, json, started)
+                commit::run(&input, &arguments, &state, json, started)
             }
         }
+        Verb::Plan { input, arguments } => plan::verb(&input, &arguments),
+        Verb::Confirm { place, json } => confirm::verb::run(&place, json),
         Verb::History { place, json } => history::run(&place, json),
         Verb::Rollback {
             generation,

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `generation-N` | what was compiled, in full, with the encoded ruleset; N counts up from 1 |
 //! | `current` | which generation was committed last, and how the kernel looked afterwards |
+//! | `unconfirmed` | what was committed with `--confirm` last, like a generation; not part of the history |
 //! | `boot` | how the last `dockfw commit --boot` ended |
 //! | `lock` | locked by who writes |
 //! | `.incoming` | what is being written; it means nothing |
@@ -43,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const GENERATION: &str = "generation-";
 const CURRENT: &str = "current";
 const BOOT: &str = "boot";
+const UNCONFIRMED: &str = "unconfirmed";
 const LOCK: &str = "lock";
 
 /// Why the state could not be read or written.
@@ -198,6 +200,15 @@ impl State {
         self.record(BOOT, Boot::from_bytes)
     }
 
+    /// What was committed with `--confirm` last, if nothing was committed since.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::generation`].
+    pub fn unconfirmed(&self) -> Result<Option<Generation>, StateError> {
+        self.record(UNCONFIRMED, Generation::from_bytes)
+    }
+
     fn record<T>(
         &self,
         name: &str,
@@ -263,6 +274,31 @@ impl Locked {
     /// Those of writing; then the old note is still there.
     pub fn set_current(&self, current: &Current) -> Result<(), StateError> {
         self.directory.write(CURRENT, &current.to_bytes())
+    }
+
+    /// Keeps what waits to be confirmed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Locked::set_current`].
+    pub fn set_unconfirmed(&self, generation: &Generation) -> Result<(), StateError> {
+        self.directory.write(UNCONFIRMED, &generation.to_bytes(0))
+    }
+
+    /// Forgets what waited to be confirmed.
+    ///
+    /// # Errors
+    ///
+    /// Those of removing the file.
+    pub fn clear_unconfirmed(&self) -> Result<(), StateError> {
+        match self.directory.remove(UNCONFIRMED) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StateError::Io {
+                action: "remove",
+                path: self.path().join(UNCONFIRMED),
+                source,
+            }),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Notes how a boot ended.

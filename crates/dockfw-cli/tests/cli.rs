@@ -367,9 +367,21 @@ fn commit_status_release() {
     let committed: serde_json::Value = serde_json::from_str(&found).unwrap();
     assert_eq!(
         (code, committed["outcome"].as_str()),
-        (0, Some("committed"))
+        (0, Some("unchanged"))
     );
     assert_eq!(committed["elements"], status["elements"]);
+    assert_eq!(
+        (&committed["bytes"], &committed["generation"]),
+        (&0.into(), &status["generation"]),
+        "nothing is sent"
+    );
+    let (code, found, _) = inside(&lab, &["commit", "--replace", "--json", &policy()]);
+    let committed: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(
+        (code, committed["outcome"].as_str()),
+        (0, Some("committed"))
+    );
+    assert!(committed["changed"].is_null(), "{committed}");
     assert_eq!(inside(&lab, &["release"]).0, 0);
     let (code, found, _) = inside(&lab, &["release", "--json"]);
     assert_eq!(code, 0);

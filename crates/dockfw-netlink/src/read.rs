@@ -33,6 +33,7 @@ mod set;
 mod statement;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use dockfw_ir::Value;
@@ -124,6 +125,24 @@ pub enum UnreadableObject {
     Set(String),
     /// A stateful object or flowtable.
     Object(String),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.reason)
+    }
+}
+
+impl fmt::Display for UnreadableObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table => f.write_str("the table itself"),
+            Self::Chain(name) => write!(f, "chain {name}"),
+            Self::Rule { chain, index } => write!(f, "rule {} of chain {chain}", index + 1),
+            Self::Set(name) => write!(f, "set {name}"),
+            Self::Object(name) => write!(f, "object {name}"),
+        }
+    }
 }
 
 impl TableSnapshot {

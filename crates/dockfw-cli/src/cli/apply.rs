@@ -1,149 +1,210 @@
 //! From a verified ruleset to one that is in force, for every verb that commits one.
+//!
+//! What the kernel has is read, and the smallest transaction that makes the wanted ruleset of it is
+//! sent, guarded by the generation of the reading. Rules and elements that stay keep their counters
+//! and lifetimes; where nothing differs, nothing is sent.
+
+use std::time::Duration;
 
 use dockfw_ir::Verified;
-use dockfw_ir::name::TableName;
-use dockfw_ir::table::{Family, Table};
-use dockfw_ir::verify::verify;
-use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect};
+use dockfw_ir::diff::{Counts, RulesetChanges, TableChange};
+use dockfw_ir::table::Family;
+use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect, QueryError};
 
+use super::confirm::combine;
+use super::kernel::{Kernel, as_read};
 use super::output::Failure;
+use super::plan::SavedPlan;
 use super::tables;
 
 /// How often a commit is tried while others keep changing the ruleset.
-const ATTEMPTS: u32 = 16;
+pub(super) const ATTEMPTS: u32 = 16;
+
+/// How a ruleset is put into force.
+#[derive(Debug, Default)]
+pub(super) struct How<'a> {
+    /// Make the tables anew, whatever is there.
+    pub(super) replace: bool,
+    /// Go back by itself after this time.
+    pub(super) confirm: Option<Duration>,
+    /// Only if it is what was planned.
+    pub(super) plan: Option<&'a SavedPlan>,
+}
 
 /// What became of the kernel's ruleset.
 #[derive(Debug)]
 pub(super) struct Applied {
-    pub(super) committed: Committed,
+    /// The transaction; `None` when nothing had to be sent.
+    pub(super) committed: Option<Committed>,
+    /// The generation of the kernel's ruleset afterwards.
+    pub(super) generation: u32,
     /// The encoded ruleset, without what was done to other tables of ours; for [`apply_batch`].
     pub(super) batch: Batch,
+    /// What changed, if the tables were not made anew.
+    pub(super) changed: Option<Counts>,
     /// Our tables, by their full names.
     pub(super) tables: Vec<String>,
     /// Tables that are gone.
     pub(super) removed: Vec<String>,
-    /// Tables that are empty, and could not be removed.
-    pub(super) emptied: Vec<String>,
 }
 
-/// Makes our tables in the kernel what the ruleset says.
-///
-/// A table of ours that the ruleset does not have loses all its chains in the same transaction.
-/// What is left of it has no effect, and is deleted in a second one.
+impl Applied {
+    /// Whether something was deleted, which makes closing the socket slow.
+    pub(super) fn has_cleared(&self) -> bool {
+        self.committed.is_some_and(|of| of.cleared)
+    }
+
+    /// How long the kernel worked on it.
+    pub(super) fn kernel_time(&self) -> Duration {
+        self.committed.map_or(Duration::ZERO, |of| of.kernel_time)
+    }
+}
+
+/// Makes our tables in the kernel what the ruleset says; those that it does not have go.
 ///
 /// # Errors
 ///
 /// The kernel's ruleset is what it was, except with [`CommitError::Unknown`].
-pub(super) fn apply(executor: &mut Executor, ruleset: Verified) -> Result<Applied, Failure> {
-    let name = dockfw_lower::table_name();
-    let wanted = tables::families(&ruleset);
-    let batch = Batch::replace(&ruleset).map_err(Failure::Encode)?;
-    let mut ruleset = ruleset;
-    // The batch with empty tables, and the families of those.
-    let mut emptying: Option<Batch> = None;
-    let mut removed: Vec<Family> = Vec::new();
-    let mut attempt = 1;
-    let mut committed = loop {
-        let generation = executor.generation()?;
-        let mut others = tables::present(executor, &name)?;
-        others.retain(|family| !wanted.contains(family));
-        if others != removed {
-            ruleset = with_empty(ruleset, &others, &name)?;
-            emptying = Some(Batch::replace(&ruleset).map_err(Failure::Encode)?);
-            removed = others;
+pub(super) fn apply(
+    executor: &mut Executor,
+    ruleset: &Verified,
+    how: &How<'_>,
+) -> Result<Applied, Failure> {
+    let batch = Batch::replace(ruleset).map_err(Failure::Encode)?;
+    if how.replace && how.plan.is_none() && how.confirm.is_none() {
+        return apply_batch(executor, &batch);
+    }
+    let mut wanted: Option<Verified> = None;
+    for _ in 0..ATTEMPTS {
+        let kernel = match Kernel::read(executor) {
+            // Others committed during each attempt to read.
+            Err(QueryError::Unstable) => break,
+            other => other?,
+        };
+        if let Some(plan) = how.plan {
+            let wanted = wanted.get_or_insert_with(|| as_read(ruleset));
+            plan.check(kernel.generation, &kernel.tables, wanted)?;
         }
-        let batch = emptying.as_ref().unwrap_or(&batch);
-        // Nobody made or removed a table of ours since it was looked for.
-        match executor.commit(batch, Expect::Generation(generation)) {
-            Err(CommitError::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
-            other => break other?,
-        }
-    };
-    // The commit has happened, whatever becomes of what it left empty.
-    let deleted = removed.is_empty() || {
-        let of = removed.iter().map(|family| (*family, &name));
-        let batch = Batch::delete(of).map_err(Failure::Encode)?;
-        match commit(executor, &batch) {
-            Ok(deleted) => {
-                committed.generation = deleted.generation;
-                committed.kernel_time += deleted.kernel_time;
-                committed.statistics.tables -= removed.len();
-                true
+        let nothing_is_there = kernel.tables.is_empty() && how.confirm.is_none();
+        if nothing_is_there || how.replace && how.confirm.is_none() {
+            match replace(executor, &batch, kernel.generation) {
+                Err(Failure::Commit(CommitError::Stale { .. })) => continue,
+                other => return other,
             }
-            Err(_) => false,
         }
-    };
-    let left = tables::full_names(&removed, &name);
-    let (removed, emptied) = if deleted {
-        (left, Vec::new())
-    } else {
-        (Vec::new(), left)
-    };
-    Ok(Applied {
-        committed,
-        batch,
-        tables: tables::full_names(&wanted, &name),
-        removed,
-        emptied,
-    })
+        let combined;
+        let target = if let Some(timeout) = how.confirm {
+            combined = as_read(&combine(&kernel.tables, ruleset, timeout)?);
+            &combined
+        } else {
+            wanted.get_or_insert_with(|| as_read(ruleset))
+        };
+        let changes = kernel.changes(target);
+        match send(executor, &kernel, target, &changes) {
+            Err(Failure::Commit(CommitError::Stale { .. })) => {}
+            Err(failure) => return Err(failure),
+            Ok((committed, counts)) => {
+                let name = dockfw_lower::table_name();
+                let generation = committed.map_or(kernel.generation, |of| of.generation);
+                return Ok(Applied {
+                    committed,
+                    generation,
+                    batch,
+                    changed: counts,
+                    tables: tables::full_names(&tables::families(target), &name),
+                    removed: tables::full_names(&removed(&changes), &name),
+                });
+            }
+        }
+        if how.plan.is_some() {
+            break;
+        }
+    }
+    if how.confirm.is_some() || how.plan.is_some() {
+        return Err(Failure::Overtaken(ATTEMPTS));
+    }
+    // To replace our tables, less has to be read: somebody who commits all the time does not keep
+    // us out.
+    apply_batch(executor, &batch)
 }
 
-/// [`apply`] for a ruleset that was encoded earlier.
+/// Sends the changes to what was read.
+fn send(
+    executor: &mut Executor,
+    kernel: &Kernel,
+    target: &Verified,
+    changes: &RulesetChanges<'_>,
+) -> Result<(Option<Committed>, Option<Counts>), Failure> {
+    if changes.is_empty() {
+        return Ok((None, None));
+    }
+    let expect = Expect::Generation(kernel.generation);
+    let counts = changes.counts();
+    let is_whole = changes
+        .tables()
+        .iter()
+        .all(|change| matches!(change, TableChange::Changed(of) if of.replace))
+        && changes.tables().len() == target.tables.len();
+    if is_whole {
+        // Emptied rather than deleted, where that can be.
+        let batch = Batch::replace(target).map_err(Failure::Encode)?;
+        return Ok((Some(executor.commit(&batch, expect)?), None));
+    }
+    let batch = Batch::change(changes, kernel.handles()).map_err(Failure::Encode)?;
+    Ok((Some(executor.commit(&batch, expect)?), Some(counts)))
+}
+
+/// The families of tables that go.
+fn removed(changes: &RulesetChanges<'_>) -> Vec<Family> {
+    let of = |change: &TableChange<'_>| match change {
+        TableChange::Removed(table) => Some(table.family),
+        TableChange::Created(_) | TableChange::Changed(_) => None,
+    };
+    changes.tables().iter().filter_map(of).collect()
+}
+
+/// [`apply`] for a ruleset that was encoded earlier, and for all that is to be made anew.
 ///
 /// Tables of ours that it does not have are deleted in the same transaction.
 ///
 /// # Errors
 ///
 /// As [`apply`].
-pub(super) fn apply_batch(executor: &mut Executor, batch: Batch) -> Result<Applied, Failure> {
-    let name = dockfw_lower::table_name();
-    let wanted: Vec<Family> = batch.tables().map(|(family, _)| family).collect();
-    let mut attempt = 1;
-    let (mut committed, removed) = loop {
+pub(super) fn apply_batch(executor: &mut Executor, batch: &Batch) -> Result<Applied, Failure> {
+    for _ in 1..ATTEMPTS {
         let generation = executor.generation()?;
-        let mut others = tables::present(executor, &name)?;
-        others.retain(|family| !wanted.contains(family));
-        let expect = Expect::Generation(generation);
-        let result = if others.is_empty() {
-            executor.commit(&batch, expect)
-        } else {
-            let deleted = others.iter().map(|family| (*family, &name));
-            let batch = batch.clone().deleting(deleted).map_err(Failure::Encode)?;
-            executor.commit(&batch, expect)
-        };
-        match result {
-            Err(CommitError::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
-            other => break (other?, others),
+        match replace(executor, batch, generation) {
+            Err(Failure::Commit(CommitError::Stale { .. })) => {}
+            other => return other,
         }
-    };
-    committed.cleared |= !removed.is_empty();
-    Ok(Applied {
-        committed,
-        batch,
-        tables: tables::full_names(&wanted, &name),
-        removed: tables::full_names(&removed, &name),
-        emptied: Vec::new(),
-    })
+    }
+    let generation = executor.generation()?;
+    replace(executor, batch, generation)
 }
 
-/// The ruleset with these families' tables empty, whether or not some were already.
-fn with_empty(
-    ruleset: Verified,
-    families: &[Family],
-    name: &TableName,
-) -> Result<Verified, Failure> {
-    let mut ruleset = ruleset.into_inner();
-    ruleset.tables.retain(|table| {
-        !table.chains.is_empty() || !table.sets.is_empty() || table.comment.is_some()
-    });
-    ruleset.tables.extend(families.iter().map(|family| Table {
-        family: *family,
-        name: name.clone(),
-        comment: None,
-        sets: Vec::new(),
-        chains: Vec::new(),
-    }));
-    verify(ruleset).map_err(|error| Failure::Bug(Box::new(error)))
+/// Makes all our tables anew, if nobody changed anything since a generation.
+fn replace(executor: &mut Executor, batch: &Batch, generation: u32) -> Result<Applied, Failure> {
+    let name = dockfw_lower::table_name();
+    let wanted: Vec<Family> = batch.tables().map(|(family, _)| family).collect();
+    let mut others = tables::present(executor, &name)?;
+    others.retain(|family| !wanted.contains(family));
+    let expect = Expect::Generation(generation);
+    let mut committed = if others.is_empty() {
+        executor.commit(batch, expect)
+    } else {
+        let deleted = others.iter().map(|family| (*family, &name));
+        let batch = batch.clone().deleting(deleted).map_err(Failure::Encode)?;
+        executor.commit(&batch, expect)
+    }?;
+    committed.cleared |= !others.is_empty();
+    Ok(Applied {
+        committed: Some(committed),
+        generation: committed.generation,
+        batch: batch.clone(),
+        changed: None,
+        tables: tables::full_names(&wanted, &name),
+        removed: tables::full_names(&others, &name),
+    })
 }
 
 /// Commits against the generation that was read just before, a few times if need be.
@@ -154,35 +215,6 @@ pub(super) fn commit(executor: &mut Executor, batch: &Batch) -> Result<Committed
         match executor.commit(batch, Expect::Generation(generation)) {
             Err(CommitError::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
             other => return other.map_err(Failure::Commit),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use dockfw_ir::Ruleset;
-    use dockfw_ir::name::Comment;
-    use dockfw_ir::table::{Family, Table};
-    use dockfw_ir::verify::verify;
-
-    use super::with_empty;
-    use crate::cli::tables::families;
-
-    #[test]
-    fn what_is_to_go_is_looked_for_anew_with_each_attempt() {
-        let name = dockfw_lower::table_name();
-        let ours = Table {
-            family: Family::Ip,
-            name: name.clone(),
-            comment: Comment::lossy("ours"),
-            sets: Vec::new(),
-            chains: Vec::new(),
-        };
-        let mut ruleset = verify(Ruleset { tables: vec![ours] }).unwrap();
-        for others in [&[Family::Inet, Family::Ip6][..], &[Family::Ip6], &[]] {
-            ruleset = with_empty(ruleset, others, &name).unwrap();
-            let expected: Vec<_> = [Family::Ip].iter().chain(others).copied().collect();
-            assert_eq!(families(&ruleset), expected);
         }
     }
 }

@@ -16,7 +16,7 @@ use dockfw_netlink::{Batch, Executor};
 use serde_json::json;
 
 use super::Exit;
-use super::apply::{Applied, apply, apply_batch, commit};
+use super::apply::{self, Applied, apply, apply_batch, commit};
 use super::commit::Outcome;
 use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
@@ -81,10 +81,11 @@ pub(super) fn run(
         let outcome = Outcome {
             applied: &applied,
             recorded: &recorded,
+            pending: None,
             total: started.elapsed(),
         };
         show(&boot, Some(&outcome), as_json)?;
-        if applied.committed.cleared {
+        if applied.has_cleared() {
             executor.close_in_background();
         }
         return Ok(Exit::RolledBack);
@@ -170,7 +171,7 @@ fn intended(
     journal: &Journal,
 ) -> Result<Loaded, (Failure, Option<u64>)> {
     if let Some((number, batch)) = journal.state().and_then(|state| encoded(input, state)) {
-        match apply_batch(executor, batch) {
+        match apply_batch(executor, &batch) {
             Ok(applied) => return Ok(Loaded::Encoded(number, applied)),
             // The same program would make the same of it.
             Err(failure) => return Err((failure, Some(number))),
@@ -181,7 +182,8 @@ fn intended(
         Ok((input.ruleset()?, input.into_recipe()))
     };
     let (ruleset, recipe) = compile().map_err(|failure| (failure, None))?;
-    let applied = apply(executor, ruleset).map_err(|failure| (failure, None))?;
+    let applied =
+        apply(executor, &ruleset, &apply::How::default()).map_err(|failure| (failure, None))?;
     Ok(Loaded::Compiled(recipe, applied))
 }
 
@@ -257,11 +259,12 @@ fn done(
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
+        pending: None,
         total,
     };
     show(&boot, Some(&outcome), as_json)?;
     recorded.warn();
-    Ok(applied.committed.cleared)
+    Ok(applied.has_cleared())
 }
 
 /// Prints the result.

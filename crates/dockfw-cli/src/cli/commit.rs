@@ -1,37 +1,78 @@
 //! `dockfw commit`
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use clap::Args;
+use dockfw_ir::diff::Counts;
 use dockfw_netlink::{Executor, Statistics};
 use serde_json::json;
 
 use super::Exit;
-use super::apply::{Applied, apply};
+use super::apply::{Applied, How, apply};
 use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_json};
-use crate::state::{How, Program};
+use super::plan::{SavedPlan, counts_to_json};
+use super::{confirm, session};
+use crate::state::{How as Came, Program};
+
+/// How a commit is made.
+#[derive(Debug, Args)]
+pub(super) struct CommitArgs {
+    /// Go back to what was in force before, unless `dockfw confirm` comes in this time: 60s, 2m,
+    /// 1m30s, 500ms
+    ///
+    /// The kernel goes back by itself, also when nothing of dockfw runs any more. See
+    /// docs/reliability.md for what cannot go back.
+    #[arg(long, value_name = "TIME", value_parser = confirm::parse_duration)]
+    confirm: Option<Duration>,
+    /// Commit although the SSH session that this is started from would be cut
+    #[arg(long)]
+    force: bool,
+    /// Make the tables anew instead of changing what differs: all counters begin at 0
+    #[arg(long, conflicts_with_all = ["confirm", "plan"])]
+    replace: bool,
+    /// Commit only if the input and the kernel are what `dockfw plan --out` wrote into this file
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
 
 /// Makes our tables in the kernel what the input compiles to.
 pub(super) fn run(
     input: &InputArgs,
+    arguments: &CommitArgs,
     state: &StateArgs,
     as_json: bool,
     started: Instant,
 ) -> Result<Exit, Failure> {
+    let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
     let (ruleset, recipe) = {
         let input = input.load()?;
         (input.ruleset()?, input.into_recipe())
     };
+    if !arguments.force {
+        session::guard(&ruleset).map_err(Failure::Cut)?;
+    }
     let mut executor = Executor::open()?;
     let journal = Journal::open(state);
-    let applied = apply(&mut executor, ruleset)?;
+    let how = How {
+        replace: arguments.replace,
+        confirm: arguments.confirm,
+        plan: plan.as_ref(),
+    };
+    let applied = apply(&mut executor, &ruleset, &how)?;
     let total = started.elapsed();
-    let recorded = journal.record(recipe, &applied, Program::this(), How::Commit);
+    let recorded = if arguments.confirm.is_some() {
+        journal.record_unconfirmed(recipe, &applied, Program::this())
+    } else {
+        journal.record(recipe, &applied, Program::this(), Came::Commit)
+    };
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
+        pending: arguments.confirm,
         total,
     };
     if as_json {
@@ -40,7 +81,7 @@ pub(super) fn run(
         print(&outcome.to_line())?;
     }
     recorded.warn();
-    if applied.committed.cleared {
+    if applied.has_cleared() {
         // The old ruleset is freed while nobody waits for it.
         executor.close_in_background();
     }
@@ -51,14 +92,25 @@ pub(super) fn run(
 pub(super) struct Outcome<'a> {
     pub(super) applied: &'a Applied,
     pub(super) recorded: &'a Recorded,
+    /// When it goes back by itself.
+    pub(super) pending: Option<Duration>,
     pub(super) total: Duration,
 }
 
 impl Outcome<'_> {
     fn milliseconds(&self) -> (f64, f64) {
-        let kernel = self.applied.committed.kernel_time;
+        let kernel = self.applied.kernel_time();
         let user = self.total.saturating_sub(kernel);
         (user.as_secs_f64() * 1e3, kernel.as_secs_f64() * 1e3)
+    }
+
+    /// What is in force now, and how many bytes were sent for it.
+    fn statistics(&self) -> Statistics {
+        let sent = self.applied.committed.map_or(0, |of| of.statistics.bytes);
+        Statistics {
+            bytes: sent,
+            ..self.applied.batch.statistics()
+        }
     }
 
     pub(super) fn to_json(&self) -> serde_json::Value {
@@ -70,14 +122,16 @@ impl Outcome<'_> {
             elements,
             bytes,
             ..
-        } = self.applied.committed.statistics;
+        } = self.statistics();
         let (user, kernel) = self.milliseconds();
+        let is_sent = self.applied.committed.is_some();
         json!({
-            "outcome": "committed",
+            "outcome": if is_sent { "committed" } else { "unchanged" },
             "committed": self.applied.tables,
             "removed": self.applied.removed,
-            "emptied": self.applied.emptied,
-            "generation": self.applied.committed.generation,
+            "changed": self.applied.changed.as_ref().map(counts_to_json),
+            "pending_seconds": self.pending.map(|time| time.as_secs_f64()),
+            "generation": self.applied.generation,
             "recorded": self.recorded.number.is_some(),
             "history": self.recorded.number,
             "tables": tables,
@@ -100,29 +154,72 @@ impl Outcome<'_> {
             elements,
             bytes,
             ..
-        } = self.applied.committed.statistics;
+        } = self.statistics();
         let (user, kernel) = self.milliseconds();
-        let mut others = match self.recorded.number {
-            Some(number) => format!(", recorded as {number}"),
-            None => ", not recorded".to_owned(),
+        let mut others = match (self.recorded.number, self.pending) {
+            (Some(number), _) => format!(", recorded as {number}"),
+            (None, Some(_)) => ", recorded when it is confirmed".to_owned(),
+            (None, None) => ", not recorded".to_owned(),
         };
-        for (verb, tables) in [
-            ("removed", &self.applied.removed),
-            ("emptied", &self.applied.emptied),
-        ] {
-            if !tables.is_empty() {
-                let _ = write!(others, ", {verb} {}", tables.join(", "));
-            }
+        if !self.applied.removed.is_empty() {
+            let _ = write!(others, ", removed {}", self.applied.removed.join(", "));
         }
-        let mut line = String::new();
-        let _ = writeln!(
-            line,
-            "committed {}: {} objects, {elements} elements, {bytes} bytes, \
-             {user:.1} ms in user space, {kernel:.1} ms in the kernel, generation {}{others}",
-            self.applied.tables.join(", "),
-            tables + chains + sets + rules,
-            self.applied.committed.generation,
+        let names = self.applied.tables.join(", ");
+        let generation = self.applied.generation;
+        let what = match (&self.applied.committed, &self.applied.changed) {
+            (None, _) => {
+                return format!(
+                    "unchanged {names}: the kernel has it already, nothing was sent, generation \
+                     {generation}{others}\n"
+                );
+            }
+            (Some(_), Some(counts)) => format!("changed {names}: {}", words(counts)),
+            (Some(_), None) => {
+                let objects = tables + chains + sets + rules;
+                format!("committed {names}: {objects} objects, {elements} elements")
+            }
+        };
+        let mut line = format!(
+            "{what}, {bytes} bytes, {user:.1} ms in user space, {kernel:.1} ms in the kernel, \
+             generation {generation}{others}\n"
         );
+        if let Some(time) = self.pending {
+            let _ = writeln!(
+                line,
+                "pending: goes back by itself in {} s; `dockfw confirm` makes it permanent",
+                time.as_secs_f64()
+            );
+        }
         line
     }
+}
+
+/// What changes, in words: `2 rules added, 64 elements added`.
+fn words(counts: &Counts) -> String {
+    let all = [
+        (counts.tables_added, "table", "added"),
+        (counts.tables_removed, "table", "removed"),
+        (counts.tables_replaced, "table", "made anew"),
+        (counts.chains_added, "chain", "added"),
+        (counts.chains_removed, "chain", "removed"),
+        (counts.chains_replaced, "chain", "made anew"),
+        (counts.policies, "policy", "changed"),
+        (counts.rules_added, "rule", "added"),
+        (counts.rules_removed, "rule", "removed"),
+        (counts.rules_replaced, "rule", "replaced"),
+        (counts.rules_remade, "rule", "made again"),
+        (counts.sets_added, "set", "added"),
+        (counts.sets_removed, "set", "removed"),
+        (counts.sets_swapped, "set", "swapped"),
+        (counts.elements_added, "element", "added"),
+        (counts.elements_removed, "element", "removed"),
+        (counts.elements_changed, "element", "changed"),
+    ];
+    let some = all.into_iter().filter(|(number, ..)| *number > 0);
+    let texts = some.map(|(number, noun, verb)| match (number, noun) {
+        (1, _) => format!("1 {noun} {verb}"),
+        (_, "policy") => format!("{number} policies {verb}"),
+        _ => format!("{number} {noun}s {verb}"),
+    });
+    texts.collect::<Vec<_>>().join(", ")
 }

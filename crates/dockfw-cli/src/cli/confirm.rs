@@ -6,6 +6,7 @@
 
 mod duration;
 mod status;
+pub(super) mod verb;
 
 use std::time::Duration;
 

@@ -82,6 +82,11 @@ impl InputArgs {
         Input::new(policy, rules, family, options)
     }
 
+    /// The files and folders, as they were named.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// Reads the files without looking at what they say.
     ///
     /// `None` when one cannot be read, or only once: standard input.

@@ -116,6 +116,18 @@ impl Journal {
         Ok(Self { state, keep: KEEP })
     }
 
+    /// The history of a verb that commits, and can do without.
+    pub(super) fn of_place(place: &PlaceArgs) -> Self {
+        let state = match place.folder().map(|folder| State::open(&folder)) {
+            None | Some(Err(StateError::Missing(_))) => Opened::Off,
+            Some(opened) => match opened.and_then(State::lock) {
+                Ok(locked) => Opened::Locked(locked),
+                Err(error) => Opened::Failed(error),
+            },
+        };
+        Self { state, keep: KEEP }
+    }
+
     /// The history, if it could be opened.
     pub(super) fn state(&self) -> Option<&State> {
         match &self.state {
@@ -148,19 +160,53 @@ impl Journal {
             Opened::Off => return Recorded::none(None),
             Opened::Failed(error) => return Recorded::none(Some(error)),
         };
-        let artifact = applied.batch.to_bytes().unwrap_or_default();
-        let generation = Generation {
-            number: 0,
-            time: now(),
-            how,
-            program,
-            tables: applied.tables.clone(),
-            recipe,
-            artifact,
-        };
-        match write(&locked, generation, self.keep, applied) {
+        let generation = generation(recipe, applied, program, how);
+        // What was pending is not any more.
+        let cleared = locked.clear_unconfirmed();
+        match cleared.and_then(|()| write(&locked, generation, self.keep, applied.generation)) {
             Ok(number) => Recorded {
                 number: Some(number),
+                failure: None,
+            },
+            Err(error) => Recorded::none(Some(error)),
+        }
+    }
+
+    /// Keeps a commit that is pending, for [`Journal::confirm`].
+    pub(super) fn record_unconfirmed(
+        self,
+        recipe: Recipe,
+        applied: &Applied,
+        program: Program,
+    ) -> Recorded {
+        match self.state {
+            Opened::Off => Recorded::none(None),
+            Opened::Failed(error) => Recorded::none(Some(error)),
+            Opened::Locked(locked) => {
+                let generation = generation(recipe, applied, program, How::Commit);
+                Recorded::none(locked.set_unconfirmed(&generation).err())
+            }
+        }
+    }
+
+    /// Records the commit that was pending and is permanent now.
+    pub(super) fn confirm(self, kernel_generation: u32) -> Recorded {
+        let locked = match self.state {
+            Opened::Locked(locked) => locked,
+            Opened::Off => return Recorded::none(None),
+            Opened::Failed(error) => return Recorded::none(Some(error)),
+        };
+        let add = || match locked.unconfirmed()? {
+            None => Ok(None),
+            Some(generation) => {
+                let number = write(&locked, generation, self.keep, kernel_generation)?;
+                locked.clear_unconfirmed()?;
+                Ok(Some(number))
+            }
+        };
+        match add() {
+            Ok(number) => Recorded {
+                number,
                 failure: None,
             },
             Err(error) => Recorded::none(Some(error)),
@@ -170,9 +216,7 @@ impl Journal {
     /// Notes that a generation of the history is in force again, as it is.
     pub(super) fn note_current(&self, number: u64, applied: &Applied) -> Result<(), StateError> {
         match &self.state {
-            Opened::Locked(locked) => {
-                locked.set_current(&Current::new(number, applied.committed.generation))
-            }
+            Opened::Locked(locked) => locked.set_current(&Current::new(number, applied.generation)),
             Opened::Off | Opened::Failed(_) => Ok(()),
         }
     }
@@ -186,12 +230,25 @@ impl Journal {
     }
 }
 
+/// A commit, as the history keeps it.
+fn generation(recipe: Recipe, applied: &Applied, program: Program, how: How) -> Generation {
+    Generation {
+        number: 0,
+        time: now(),
+        how,
+        program,
+        tables: applied.tables.clone(),
+        recipe,
+        artifact: applied.batch.to_bytes().unwrap_or_default(),
+    }
+}
+
 /// The number under which the commit stands in the history.
 fn write(
     locked: &Locked,
     mut generation: Generation,
     keep: usize,
-    applied: &Applied,
+    kernel_generation: u32,
 ) -> Result<u64, StateError> {
     let numbers = locked.numbers()?;
     // A damaged one is no reason to fail: this one is added behind it.
@@ -211,11 +268,16 @@ fn write(
         }
         None => locked.add(&generation, keep)?,
     };
-    locked.set_current(&Current::new(number, applied.committed.generation))?;
+    locked.set_current(&Current::new(number, kernel_generation))?;
     Ok(number)
 }
 
 impl Recorded {
+    /// There was nothing to record.
+    pub(super) const fn nothing() -> Self {
+        Self::none(None)
+    }
+
     const fn none(failure: Option<StateError>) -> Self {
         Self {
             number: None,

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use dockfw_netlink::{CommitError, OpenError, QueryError};
 
 use super::Exit;
+use super::confirm::ConfirmError;
 use crate::diagnostic::{Diagnostics, Style};
 
 /// Why a verb could not do its work.
@@ -37,6 +38,42 @@ pub(super) enum Failure {
     /// The history could not be read.
     #[error(transparent)]
     State(#[from] crate::state::StateError),
+    /// The commit would cut the SSH session it was started from.
+    #[error("nothing was changed: {0}")]
+    Cut(Box<super::session::Cut>),
+    /// The commit cannot be one that goes back by itself.
+    #[error("nothing was changed: {0}")]
+    Combine(#[from] super::confirm::CombineError),
+    /// What is pending cannot be confirmed or taken back.
+    #[error("nothing was changed: {0}")]
+    Confirm(ConfirmError<Box<Self>>),
+    /// What two generations share was changed by others.
+    #[error("{0}")]
+    Damaged(#[from] dockfw_ir::pending::Damaged),
+    /// A file is no plan.
+    #[error("{}: {why}", .path.display())]
+    Plan {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: super::plan::SavedPlanError,
+    },
+    /// The plan is that of something else.
+    #[error("nothing was changed: {0}")]
+    Mismatch(#[from] super::plan::Mismatch),
+    /// Others were faster each time.
+    #[error("nothing was changed: others changed the ruleset during each of {0} attempts")]
+    Overtaken(u32),
+    /// A file could not be read or written.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// The history does not have what was asked for.
     #[error("{0}")]
     History(String),
@@ -80,8 +117,17 @@ impl Failure {
     /// The exit code, and the word for it in JSON.
     fn exit(&self) -> (Exit, &'static str) {
         match self {
-            Self::Input(_) | Self::Usage(_) => (Exit::Input, "invalid"),
-            Self::Commit(CommitError::Stale { .. }) => (Exit::Stale, "stale"),
+            Self::Input(_) | Self::Usage(_) | Self::Plan { .. } => (Exit::Input, "invalid"),
+            Self::Commit(CommitError::Stale { .. }) | Self::Overtaken(_) | Self::Mismatch(_) => {
+                (Exit::Stale, "stale")
+            }
+            Self::Confirm(ConfirmError::Kernel(failure)) => failure.exit(),
+            Self::Confirm(error) => match error.exit() {
+                Some(Exit::RolledBack) => (Exit::RolledBack, "rolled-back"),
+                Some(Exit::Stale) => (Exit::Stale, "stale"),
+                Some(_) | None => (Exit::Failed, "failed"),
+            },
+
             Self::Commit(CommitError::Unknown { .. }) => (Exit::Failed, "unknown"),
             Self::Commit(CommitError::Socket(_) | CommitError::ShortSend { .. })
             | Self::Open(OpenError::Socket(_))
@@ -90,6 +136,10 @@ impl Failure {
             | Self::Encode(_)
             | Self::State(_)
             | Self::History(_)
+            | Self::Cut(_)
+            | Self::Combine(_)
+            | Self::Damaged(_)
+            | Self::File { .. }
             | Self::Write(_) => (Exit::Failed, "failed"),
             Self::Commit(_) | Self::Open(_) | Self::Query(_) => (Exit::Refused, "refused"),
         }
@@ -115,6 +165,14 @@ impl Failure {
             | Self::Commit(_)
             | Self::State(_)
             | Self::History(_)
+            | Self::Cut(_)
+            | Self::Combine(_)
+            | Self::Confirm(_)
+            | Self::Damaged(_)
+            | Self::Plan { .. }
+            | Self::Mismatch(_)
+            | Self::Overtaken(_)
+            | Self::File { .. }
             | Self::Write(_) => self.chain().replace('\n', " "),
         }
     }
@@ -128,12 +186,20 @@ impl Failure {
             Self::Query(error) => error.source(),
             Self::Commit(error) => error.source(),
             // Likewise.
-            Self::State(_) => None,
+            Self::State(_)
+            | Self::Cut(_)
+            | Self::Combine(_)
+            | Self::Confirm(_)
+            | Self::Damaged(_)
+            | Self::Plan { .. }
+            | Self::Mismatch(_)
+            | Self::File { .. } => None,
             Self::Input(_)
             | Self::Usage(_)
             | Self::Bug(_)
             | Self::Encode(_)
             | Self::History(_)
+            | Self::Overtaken(_)
             | Self::Write(_) => self.source(),
         };
         while let Some(error) = source {

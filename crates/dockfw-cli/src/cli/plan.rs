@@ -1,7 +1,7 @@
 //! `dockfw plan`: what a commit would change, as an operator reads it.
 //!
-//! All of it is made of three values: the tables that the kernel has, those that are wanted, and
-//! the changes between them. Nothing here asks the kernel.
+//! What is shown is made of three values: the tables that the kernel has, those that are wanted,
+//! and the changes between them.
 
 mod fact;
 mod file;
@@ -12,15 +12,63 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use dockfw_ir::diff::{RulesetChanges, TableChange};
+use clap::Args;
+use dockfw_ir::diff::{Counts, RulesetChanges, TableChange};
 use dockfw_ir::{Table, Verified};
+use dockfw_netlink::Executor;
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::input::InputArgs;
+use super::kernel::{Kernel, as_read};
 use super::output::{Failure, print, print_json};
+use super::{Exit, confirm};
 pub(super) use file::{Mismatch, SavedPlan, SavedPlanError};
+
+/// What is planned, and how it is shown.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Show nft(8) objects instead of publishes, networks and rules
+    #[arg(long)]
+    nft: bool,
+    /// Write the plan into a file, for `dockfw commit --plan`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long, conflicts_with = "nft")]
+    pub(super) json: bool,
+}
+
+/// `dockfw plan`: reads, compiles, compares, and changes nothing.
+pub(super) fn verb(input: &InputArgs, arguments: &PlanArgs) -> Result<Exit, Failure> {
+    let wanted = as_read(&input.load()?.ruleset()?);
+    let kernel = Kernel::read(&mut Executor::open()?)?;
+    let found = kernel.pending().unwrap_or_default();
+    let mut notes = confirm::to_text(&found);
+    for (family, what) in kernel.unreadable() {
+        let family = family.as_str();
+        let _ = writeln!(
+            notes,
+            "not ours: in {family} dockfw, {what}; a commit removes it"
+        );
+    }
+    let _ = std::io::stderr().lock().write_all(notes.as_bytes());
+    let changes = kernel.changes(&wanted);
+    let form = match arguments {
+        PlanArgs { json: true, .. } => Form::Json,
+        PlanArgs { nft: true, .. } => Form::Nft,
+        PlanArgs { .. } => Form::Words,
+    };
+    let reading = Reading {
+        generation: kernel.generation,
+        tables: &kernel.tables,
+    };
+    let save = arguments.out.as_deref().map(|path| (path, input.files()));
+    run(reading, &wanted, &changes, form, save)
+}
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +102,11 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     if let Some((path, inputs)) = save {
         let plan = SavedPlan::new(kernel.generation, kernel.tables, wanted, inputs);
-        std::fs::write(path, plan.to_text()).map_err(Failure::Write)?;
+        std::fs::write(path, plan.to_text()).map_err(|source| Failure::File {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })?;
     }
     match form {
         Form::Words => print(&text::words(changes))?,
@@ -99,22 +151,26 @@ fn to_json(generation: u32, changes: &RulesetChanges<'_>) -> Value {
             "items": items.iter().map(item::Item::to_json).collect::<Vec<_>>(),
         })
     });
-    let counts = changes.counts();
     json!({
         "changes": !changes.is_empty(),
         "generation": generation,
         "tables": tables.collect::<Vec<_>>(),
-        "counts": {
-            "tables": { "added": counts.tables_added, "removed": counts.tables_removed,
-                        "replaced": counts.tables_replaced },
-            "chains": { "added": counts.chains_added, "removed": counts.chains_removed,
-                        "replaced": counts.chains_replaced, "policies": counts.policies },
-            "rules": { "added": counts.rules_added, "removed": counts.rules_removed,
-                       "replaced": counts.rules_replaced, "remade": counts.rules_remade },
-            "sets": { "added": counts.sets_added, "removed": counts.sets_removed,
-                      "swapped": counts.sets_swapped },
-            "elements": { "added": counts.elements_added, "removed": counts.elements_removed,
-                          "changed": counts.elements_changed },
-        },
+        "counts": counts_to_json(&changes.counts()),
+    })
+}
+
+/// Numbers of what changes, for programs.
+pub(super) fn counts_to_json(counts: &Counts) -> Value {
+    json!({
+        "tables": { "added": counts.tables_added, "removed": counts.tables_removed,
+                    "replaced": counts.tables_replaced },
+        "chains": { "added": counts.chains_added, "removed": counts.chains_removed,
+                    "replaced": counts.chains_replaced, "policies": counts.policies },
+        "rules": { "added": counts.rules_added, "removed": counts.rules_removed,
+                   "replaced": counts.rules_replaced, "remade": counts.rules_remade },
+        "sets": { "added": counts.sets_added, "removed": counts.sets_removed,
+                  "swapped": counts.sets_swapped },
+        "elements": { "added": counts.elements_added, "removed": counts.elements_removed,
+                      "changed": counts.elements_changed },
     })
 }

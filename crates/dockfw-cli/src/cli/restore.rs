@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use dockfw_netlink::{Batch, Executor};
 
-use super::apply::{Applied, apply, apply_batch};
+use super::apply::{Applied, How, apply, apply_batch};
 use super::input::Input;
 use super::output::Failure;
 use crate::state::{Generation, Program};
@@ -28,7 +28,7 @@ pub(super) fn restore(
 ) -> Result<Restored, Failure> {
     let this = Program::this();
     let compiled = Input::from_recipe(&generation.recipe).and_then(|input| input.ruleset());
-    let failure = match compiled.and_then(|ruleset| apply(executor, ruleset)) {
+    let failure = match compiled.and_then(|ruleset| apply(executor, &ruleset, &How::default())) {
         Ok(applied) => {
             return Ok(Restored {
                 applied,
@@ -40,7 +40,7 @@ pub(super) fn restore(
     let Ok(batch) = Batch::from_bytes(&generation.artifact) else {
         return Err(failure);
     };
-    let Ok(applied) = apply_batch(executor, batch) else {
+    let Ok(applied) = apply_batch(executor, &batch) else {
         return Err(failure);
     };
     let _ = writeln!(

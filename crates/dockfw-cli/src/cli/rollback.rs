@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Exit;
 use super::commit::Outcome;
+use super::confirm::verb::take_back;
 use super::journal::{Journal, PlaceArgs};
 use super::output::{Failure, print, print_json};
 use super::restore::restore;
@@ -19,11 +20,17 @@ pub(super) fn run(
     as_json: bool,
     started: Instant,
 ) -> Result<Exit, Failure> {
+    let mut executor = Executor::open()?;
+    // What is pending was never in the history: the one before it is what was in force before.
+    if wanted.is_none()
+        && let Some(exit) = take_back(&mut executor, as_json)?
+    {
+        return Ok(exit);
+    }
     let journal = Journal::require(place)?;
     let state = journal.state().ok_or(Failure::Usage("no history"))?;
     let number = target(state, wanted)?;
     let generation = state.generation(number)?;
-    let mut executor = Executor::open()?;
     let restored = restore(&mut executor, &generation)?;
     let applied = restored.applied;
     let total = started.elapsed();
@@ -33,6 +40,7 @@ pub(super) fn run(
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
+        pending: None,
         total,
     };
     if as_json {
@@ -49,7 +57,7 @@ pub(super) fn run(
         ))?;
     }
     recorded.warn();
-    if applied.committed.cleared {
+    if applied.has_cleared() {
         executor.close_in_background();
     }
     Ok(Exit::Done)

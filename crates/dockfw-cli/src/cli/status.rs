@@ -6,10 +6,11 @@ use dockfw_lower::CLOSED;
 use dockfw_netlink::{Executor, SetInfo, TableSummary};
 use serde_json::{Value, json};
 
-use super::Exit;
 use super::journal::PlaceArgs;
+use super::kernel::Kernel;
 use super::output::{Failure, print, print_json};
 use super::tables::FAMILIES;
+use super::{Exit, confirm};
 use crate::diagnostic::printable;
 use crate::state::{Boot, BootOutcome, utc};
 
@@ -34,6 +35,7 @@ pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
                 "loaded": false,
                 "closed": false,
                 "boot": boot_to_json(boot.as_ref()),
+                "pending": [],
                 "generation": generation,
                 "tables": [],
             }))?;
@@ -43,8 +45,13 @@ pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Differs);
     }
+    let pending = pending(&mut executor)?;
     if as_json {
-        print_json(&to_json(&found, boot.as_ref()))?;
+        let mut value = to_json(&found, boot.as_ref());
+        if let Some(object) = value.as_object_mut() {
+            object.insert("pending".to_owned(), confirm::to_json(&pending));
+        }
+        print_json(&value)?;
     } else {
         let texts = found.iter().map(|(name, summary)| to_text(name, summary));
         let mut text = String::new();
@@ -52,10 +59,16 @@ pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
             let _ = writeln!(text, "{comment}");
         }
         text.extend(texts);
+        text.push_str(&confirm::to_text(&pending));
         text.push_str(&boot_to_text(boot.as_ref()));
         print(&text)?;
     }
     Ok(Exit::Done)
+}
+
+/// What waits to be confirmed, or has gone back.
+fn pending(executor: &mut Executor) -> Result<Vec<confirm::Pending>, Failure> {
+    Ok(Kernel::read(executor)?.pending()?)
 }
 
 /// The comment of a table that lets nothing reach a container.

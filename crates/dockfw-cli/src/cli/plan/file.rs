@@ -24,6 +24,8 @@ use dockfw_ir::set::Set;
 use dockfw_ir::{Table, Verified};
 use serde_json::{Value, json};
 
+use crate::cli::output::Failure;
+
 /// The version of the format.
 const VERSION: u64 = 1;
 
@@ -92,9 +94,17 @@ impl SavedPlan {
         }
     }
 
-    /// The files that the wanted ruleset was compiled from, to be shown.
-    pub(in crate::cli) fn inputs(&self) -> &[String] {
-        &self.inputs
+    /// Reads a file.
+    pub(in crate::cli) fn read(path: &std::path::Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|source| Failure::File {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_text(&text).map_err(|why| Failure::Plan {
+            path: path.to_owned(),
+            why,
+        })
     }
 
     /// Whether what is to be committed is what was planned, and the kernel is as it was.
