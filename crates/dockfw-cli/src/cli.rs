@@ -10,6 +10,7 @@ mod commit;
 mod compile;
 pub mod confirm;
 mod exit;
+mod follow;
 mod history;
 mod import;
 mod input;
@@ -125,6 +126,7 @@ Examples:
   sudo dockfw commit policy.toml rules.v4 rules.v6
   sudo unshare -n dockfw commit policy.toml      try it in a network namespace of its own
   sudo dockfw commit --confirm 60s policy.toml   goes back by itself unless `dockfw confirm` comes
+  sudo dockfw commit --own policy.toml           stay, so that nobody can flush it
   sudo dockfw commit --boot                      at boot: never leave the host open")]
     Commit {
         #[command(flatten)]
@@ -133,7 +135,7 @@ Examples:
         /// is none, one that lets nothing reach a container and leaves the host alone
         ///
         /// Exit code 7 in the first case, 8 in the second.
-        #[arg(long, conflicts_with_all = ["confirm", "plan", "replace"])]
+        #[arg(long, conflicts_with_all = ["confirm", "plan", "replace", "own"])]
         boot: bool,
         #[command(flatten)]
         arguments: CommitArgs,
@@ -216,10 +218,14 @@ Examples:
     /// Exit code 3 when dockfw has no table in this network namespace.
     #[command(after_help = "\
 Example:
-  sudo dockfw status --json | jq .generation")]
+  sudo dockfw status --json | jq .generation
+  sudo dockfw status --follow                    what others do to dockfw's tables, as it happens")]
     Status {
         #[command(flatten)]
         place: PlaceArgs,
+        /// Stay, and show each change of dockfw's tables
+        #[arg(long)]
+        follow: bool,
         /// Print it as JSON
         #[arg(long)]
         json: bool,
@@ -227,7 +233,8 @@ Example:
     /// Removes dockfw's tables from the kernel
     ///
     /// Published ports, masquerading, isolation and the rules of rules files end at once. Other
-    /// tables are not touched.
+    /// tables are not touched. Tables that a running `dockfw commit --own` owns are its own: end
+    /// it first.
     #[command(after_help = "\
 Example:
   sudo dockfw release")]
@@ -324,7 +331,11 @@ pub fn main() -> ExitCode {
             json,
         } => rollback::run(&place, generation, json, started),
         Verb::Import { from } => import::run(from),
-        Verb::Status { place, json } => status::run(&place, json),
+        Verb::Status {
+            place,
+            follow,
+            json,
+        } => status::run(&place, follow, json),
         Verb::Release { json } => release::run(json),
     };
     match result {

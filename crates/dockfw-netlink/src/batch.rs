@@ -17,8 +17,8 @@ use dockfw_ir::{Ruleset, Set, Verified};
 use crate::element::ElementWriter;
 use crate::sys::nf_tables::{
     NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM,
-    NFT_MSG_NEWTABLE, NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_SET_ELEM_LIST_SET,
-    NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE,
+    NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER, NFT_TABLE_F_PERSIST, NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_SET_ID, NFTA_SET_ELEM_LIST_TABLE,
 };
 use crate::wire::{APPEND, CREATE, EXCLUSIVE, EncodeError, Encoder, Header, REQUEST, nf_tables};
 use crate::{chain, rule, set, table};
@@ -73,6 +73,8 @@ pub struct Batch {
     pub(crate) purpose: Purpose,
     pub(crate) statistics: Statistics,
     pub(crate) difference: Difference,
+    /// `NFT_TABLE_F_*` of the tables that it makes.
+    pub(crate) table_flags: u32,
 }
 
 /// What a batch of changes knows besides.
@@ -170,7 +172,12 @@ impl Batch {
     /// As [`Batch::replace`].
     #[doc(hidden)]
     pub fn replace_unverified(ruleset: &Ruleset) -> Result<Self, EncodeError> {
+        Self::replacement(ruleset, 0)
+    }
+
+    fn replacement(ruleset: &Ruleset, table_flags: u32) -> Result<Self, EncodeError> {
         let mut builder = BatchBuilder::with_capacity(capacity(&ruleset.tables));
+        builder.batch.table_flags = table_flags;
         for table in &ruleset.tables {
             builder.clear(table.family, &table.name)?;
             builder.describe(table);
@@ -181,6 +188,20 @@ impl Batch {
             builder.table(table, &mut set_id)?;
         }
         Ok(builder.finish(Purpose::Replace))
+    }
+
+    /// [`Batch::replace`], and the tables belong to the socket that commits it: while that is open
+    /// nobody else can change or delete them, and `nft flush ruleset` leaves them alone. When it is
+    /// closed, whoever dies, they stay as they are and belong to nobody.
+    ///
+    /// Since Linux 6.9 (`NFT_TABLE_F_PERSIST`); older kernels refuse the flag.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::replace`].
+    pub fn owned(ruleset: &Verified) -> Result<Self, EncodeError> {
+        let flags = NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST;
+        Self::replacement(ruleset, flags)
     }
 
     /// The batch that deletes these tables, whether they exist or not.
@@ -253,6 +274,7 @@ impl BatchBuilder {
                 purpose: Purpose::Change,
                 statistics: Statistics::default(),
                 difference: Difference::default(),
+                table_flags: 0,
             },
         }
     }
@@ -361,8 +383,9 @@ impl BatchBuilder {
     pub(crate) fn table(&mut self, table: &Table, set_id: &mut u32) -> Result<(), EncodeError> {
         let family = table.family.nfproto();
         let name = table.name.as_str();
+        let flags = self.batch.table_flags;
         self.message(NFT_MSG_NEWTABLE, CREATE, family, 0, |e| {
-            table::put(e, table)
+            table::put(e, table, flags)
         })?;
         self.batch.statistics.tables += 1;
         for set in &table.sets {

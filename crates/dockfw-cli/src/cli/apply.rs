@@ -23,8 +23,10 @@ pub(super) const ATTEMPTS: u32 = 16;
 /// How a ruleset is put into force.
 #[derive(Debug, Default)]
 pub(super) struct How<'a> {
-    /// Make the tables anew, whatever is there.
+    /// Make the tables anew, whatever is there; nothing else can be asked for then.
     pub(super) replace: bool,
+    /// Make the tables anew, and have them belong to the executor's socket.
+    pub(super) own: bool,
     /// Go back by itself after this time.
     pub(super) confirm: Option<Duration>,
     /// Only if it is what was planned.
@@ -71,7 +73,12 @@ pub(super) fn apply(
     how: &How<'_>,
 ) -> Result<Applied, Failure> {
     let batch = Batch::replace(ruleset).map_err(Failure::Encode)?;
-    if how.replace && how.plan.is_none() && how.confirm.is_none() {
+    if how.own {
+        let owned = Batch::owned(ruleset).map_err(Failure::Encode)?;
+        let applied = apply_batch(executor, &owned)?;
+        return Ok(Applied { batch, ..applied });
+    }
+    if how.replace {
         return apply_batch(executor, &batch);
     }
     let mut wanted: Option<Verified> = None;
@@ -85,8 +92,7 @@ pub(super) fn apply(
             let wanted = wanted.get_or_insert_with(|| as_read(ruleset));
             plan.check(kernel.generation, &kernel.tables, wanted)?;
         }
-        let nothing_is_there = kernel.tables.is_empty() && how.confirm.is_none();
-        if nothing_is_there || how.replace && how.confirm.is_none() {
+        if kernel.tables.is_empty() && how.confirm.is_none() {
             match replace(executor, &batch, kernel.generation) {
                 Err(Failure::Commit(CommitError::Stale { .. })) => continue,
                 other => return other,

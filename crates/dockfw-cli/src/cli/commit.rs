@@ -15,7 +15,7 @@ use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_json};
 use super::plan::{SavedPlan, counts_to_json};
-use super::{confirm, session};
+use super::{confirm, follow, session};
 use crate::state::{How as Came, Program};
 
 /// How a commit is made.
@@ -34,6 +34,13 @@ pub(super) struct CommitArgs {
     /// Make the tables anew instead of changing what differs: all counters begin at 0
     #[arg(long, conflicts_with_all = ["confirm", "plan"])]
     replace: bool,
+    /// Own the tables, and stay: until this process ends nobody else can change them, and `nft
+    /// flush ruleset` leaves them alone
+    ///
+    /// When it ends, whatever the reason, the rules stay in force and belong to nobody. It shows
+    /// what others do to the ruleset, as `dockfw status --follow` does. Since Linux 6.9.
+    #[arg(long, conflicts_with_all = ["confirm", "plan", "replace"])]
+    own: bool,
     /// Commit only if the input and the kernel are what `dockfw plan --out` wrote into this file
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -59,6 +66,7 @@ pub(super) fn run(
     let journal = Journal::open(state);
     let how = How {
         replace: arguments.replace,
+        own: arguments.own,
         confirm: arguments.confirm,
         plan: plan.as_ref(),
     };
@@ -81,6 +89,9 @@ pub(super) fn run(
         print(&outcome.to_line())?;
     }
     recorded.warn();
+    if arguments.own {
+        return follow::run(&mut executor, as_json);
+    }
     if applied.has_cleared() {
         // The old ruleset is freed while nobody waits for it.
         executor.close_in_background();
@@ -195,7 +206,7 @@ impl Outcome<'_> {
 }
 
 /// What changes, in words: `2 rules added, 64 elements added`.
-fn words(counts: &Counts) -> String {
+pub(super) fn words(counts: &Counts) -> String {
     let all = [
         (counts.tables_added, "table", "added"),
         (counts.tables_removed, "table", "removed"),

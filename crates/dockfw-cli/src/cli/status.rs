@@ -10,14 +10,22 @@ use super::journal::PlaceArgs;
 use super::kernel::Kernel;
 use super::output::{Failure, print, print_json};
 use super::tables::FAMILIES;
-use super::{Exit, confirm};
+use super::{Exit, confirm, follow};
 use crate::diagnostic::printable;
 use crate::state::{Boot, BootOutcome, utc};
 
 /// Shows our tables as the kernel has them.
 ///
 /// How the last boot ended is read from the history's folder, if there is one.
-pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(place: &PlaceArgs, follow: bool, as_json: bool) -> Result<Exit, Failure> {
+    let exit = show(place, as_json)?;
+    if follow {
+        return follow::run(&mut Executor::open()?, as_json);
+    }
+    Ok(exit)
+}
+
+fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
     let mut found = Vec::new();

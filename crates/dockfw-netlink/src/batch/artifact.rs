@@ -74,9 +74,9 @@ impl Batch {
     /// `None` when it is no replacement of tables ([`Batch::replace`]): nothing else can be sent at
     /// any later time with the same result.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
-        let Purpose::Replace = self.purpose else {
+        if self.purpose != Purpose::Replace || self.table_flags != 0 {
             return None;
-        };
+        }
         let room = self.body.len() + 4 * self.positions.len() + 4096;
         let mut to = Writer(Vec::with_capacity(room));
         to.0.extend_from_slice(&MAGIC);
@@ -344,6 +344,7 @@ impl<'a> Reader<'a> {
             tables,
             purpose: Purpose::Replace,
             difference: Difference::default(),
+            table_flags: 0,
             statistics,
         })
     }

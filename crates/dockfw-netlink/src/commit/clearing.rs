@@ -13,8 +13,8 @@ use crate::batch::{Batch, Purpose, TableHead};
 use crate::commit::Executor;
 use crate::dump::{Inside, QueryError, SetInfo};
 use crate::sys::nf_tables::{
-    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_SET_ANONYMOUS, NFTA_CHAIN_NAME,
-    NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_NAME, NFTA_SET_TABLE,
+    NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSET, NFT_SET_ANONYMOUS, NFT_TABLE_F_OWNER,
+    NFTA_CHAIN_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, NFTA_SET_NAME, NFTA_SET_TABLE,
 };
 use crate::wire::{EncodeError, Encoder, Header, REQUEST, nf_tables};
 
@@ -42,7 +42,7 @@ impl Executor {
                 continue;
             };
             any = true;
-            if !head.fits(&inside) {
+            if !head.fits(&inside, batch.table_flags) {
                 return Ok(Clearing::Tables);
             }
             empty(&mut encoder, head, &inside)?;
@@ -61,7 +61,7 @@ impl TableHead {
     /// deleted, since we would not know how to empty it.
     ///
     /// The comment of a table cannot be changed either.
-    fn fits(&self, inside: &Inside) -> bool {
+    fn fits(&self, inside: &Inside, flags: u32) -> bool {
         let old = inside.chains.iter().filter(|chain| chain.hook.is_some());
         let is_kept = |name: &str, hook: Option<(u32, i32)>, kind: Option<&str>| {
             self.bases.iter().any(|base| {
@@ -72,7 +72,8 @@ impl TableHead {
             })
         };
         self.comment.as_ref().map(Comment::as_str) == inside.table.comment.as_deref()
-            && inside.table.flags == 0
+            // Only a table that persists can be taken over.
+            && inside.table.flags & !NFT_TABLE_F_OWNER == flags & !NFT_TABLE_F_OWNER
             && usize::try_from(inside.table.uses) == Ok(inside.chains.len() + inside.sets.len())
             && old
                 .into_iter()
