@@ -15,6 +15,7 @@ mod header;
 mod hooks;
 mod matches;
 mod program;
+mod recent;
 mod targets;
 pub(crate) mod user;
 mod ways;

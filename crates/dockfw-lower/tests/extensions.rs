@@ -15,6 +15,8 @@
 mod divert;
 #[path = "extensions/packets.rs"]
 mod packets;
+#[path = "extensions/recent.rs"]
+mod recent;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -45,6 +45,26 @@ fn chain(host: &Host, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// The set of a list is in the table of the host, which both families share.
+#[test]
+fn lists_of_addresses_are_sets() {
+    let host = host(
+        "iptables -A DOCKER-USER -i eth0 -m recent --update --seconds 60 --name bad -j DROP\n\
+         iptables -A DOCKER-USER -i eth0 -p tcp --dport 23 -m recent --set --name bad -j DROP\n",
+        Optimize::Full,
+    );
+    assert_eq!(
+        chain(&host, "DOCKER-USER4"),
+        [
+            "iifname \"eth0\" ip saddr @recent4-bad update @recent4-bad { ip saddr } drop",
+            "iifname \"eth0\" tcp dport 23 update @recent4-bad { ip saddr }",
+            "iifname \"eth0\" tcp dport 23 drop",
+        ]
+    );
+    let text = print::nft(&verify(lower(&host)).unwrap());
+    assert!(text.contains("\tset recent4-bad {"), "{text}");
+}
+
 #[test]
 fn rules_stand_where_commands_put_them() {
     let host = host(

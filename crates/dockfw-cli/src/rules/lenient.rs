@@ -3,14 +3,16 @@
 //! A rule is left out only where that cannot make the rest accept more: in the table filter, when
 //! it accepts, logs or counts, and when it changes nothing that another rule looks at. Positions
 //! in a chain would mean other rules afterwards, so that a text with positions keeps all of its
-//! rules. What is left out is blanked, so that every other byte keeps its place, and the text is
+//! rules, and so does one in which packets take addresses out of a list: those that a rule no longer
+//! accepts could get there. What is left out is blanked, so that every other byte keeps its place, and the text is
 //! read again: everything else must read as before.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use dockfw_iptables::r#match::recent::{Action, Recent};
 use dockfw_iptables::parse::{Command, ErrorKind, Located, ParseError, Script, Span};
-use dockfw_iptables::{Family, Program, Rule, TableName, Target};
+use dockfw_iptables::{Family, Invertible, Match, Program, Rule, TableName, Target};
 use dockfw_lower::optimize::Optimize;
 use dockfw_lower::rules;
 
@@ -76,12 +78,12 @@ struct Unsupported {
 /// Blanks the rules that may be left out.
 pub(crate) fn leave_out(text: &str, family: Family) -> Lenient {
     let (script, errors) = Script::parse(text, family);
-    let has_positions = script.commands.iter().any(is_positional);
+    let keeps_all = |of: &Located| is_positional(of) || forgets(of);
+    let keeps_all = script.commands.iter().any(keeps_all);
     let mut found = unread(text, &errors);
     found.extend(script.commands.iter().filter_map(no_form(family)));
-    let (removable, kept): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|of| of.removable && !has_positions);
+    let (removable, kept): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|of| of.removable && !keeps_all);
 
     let mut blanked = text.to_owned();
     let gone: BTreeSet<Span> = removable.iter().map(|of| of.line).collect();
@@ -163,6 +165,15 @@ fn is_positional(located: &Located) -> bool {
     }
 }
 
+/// Commands that add `-m recent --remove`.
+fn forgets(located: &Located) -> bool {
+    let (Command::Append { rules, .. } | Command::Insert { rules, .. }) = &located.command else {
+        return false;
+    };
+    let mut matches = rules.iter().flat_map(|rule| &rule.matches);
+    matches.any(|of| matches!(of, Match::Recent(of) if *of.action.value() == Action::Remove))
+}
+
 /// Lines that cannot be read for a match or target that is not supported.
 fn unread(text: &str, errors: &[ParseError]) -> Vec<Unsupported> {
     let is_unsupported = |kind| matches!(kind, ErrorKind::Unsupported { .. });
@@ -218,6 +229,30 @@ fn reason(rule: &Rule, table: TableName, family: Family) -> Option<rules::Reason
     let mut program = Program::new(family);
     let chain = program.table_mut(table).chain_mut("OUTPUT")?;
     chain.append(rule.clone());
+    // A list has no form without rules that put addresses into it and look for them.
+    for of in &rule.matches {
+        if let Match::Recent(recent) = of {
+            let others = [
+                (Action::Set, None),
+                (Action::Check, recent.seconds.or(Some(1))),
+            ];
+            for (action, seconds) in others {
+                let other = Recent {
+                    action: Invertible::Is(action),
+                    seconds,
+                    reap: false,
+                    hits: None,
+                    same_ttl: false,
+                    ..recent.clone()
+                };
+                chain.append(Rule {
+                    matches: vec![other.into()],
+                    target: None,
+                    ..Rule::default()
+                });
+            }
+        }
+    }
     let refused = rules::table(&program, dockfw_lower::table_name(), Optimize::None).err()?;
     Some(refused.into_iter().next()?.reason)
 }

@@ -73,12 +73,10 @@ impl Shaped {
             }
         }
         tail.extend(statements.cloned());
-        // A number that is drawn for each rule is drawn once after folding.
-        let draws = parts.iter().flat_map(|part: &Part| &part.key().0);
-        let draws = draws
-            .into_iter()
-            .any(|expr| matches!(expr, Expr::Numgen(_)));
-        let kind = if draws { Kind::Other } else { kind(&tail) };
+        // A number that is drawn for each rule is drawn once after folding, and what a set holds
+        // another rule may change.
+        let changes = parts.iter().any(Part::changes);
+        let kind = if changes { Kind::Other } else { kind(&tail) };
         Self {
             parts,
             tail,
@@ -238,6 +236,13 @@ impl Part {
             Self::Values { key, .. } => key,
             Self::Fixed(test) => &test.key,
         }
+    }
+
+    /// Whether the answer can be another one in the next rule, for the same packet.
+    fn changes(&self) -> bool {
+        let is_drawn = |expr: &Expr| matches!(expr, Expr::Numgen(_));
+        let is_set = matches!(self, Self::Fixed(test) if matches!(test.test, Test::Set { .. }));
+        is_set || self.key().0.iter().any(is_drawn)
     }
 
     /// Whether exactly one value will do.

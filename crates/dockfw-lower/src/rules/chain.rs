@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dockfw_iptables::eval::Hook as XtHook;
-use dockfw_iptables::{ChainName as XtChainName, Match, Rule as XtRule, Table as XtTable};
+use dockfw_iptables::{ChainName as XtChainName, Match, Program, Rule as XtRule, Table as XtTable};
 use dockfw_ir::chain::{Chain, Rule};
 use dockfw_ir::expr::Expr;
 use dockfw_ir::name::{ChainName, Comment, SetName};
@@ -13,6 +13,7 @@ use dockfw_ir::set::Set;
 use dockfw_ir::statement::{Match as Test, Statement};
 
 use super::hooks::Hooks;
+use super::recent::Lists;
 use super::targets::{Action, action};
 use super::ways::Ways;
 use super::{Idle, Place, Reason, Refused, Why, header, matches};
@@ -71,6 +72,8 @@ pub(super) struct Compiler {
     pub(super) idle: Vec<Idle>,
     /// The hooks from which packets get to each chain.
     reached: BTreeMap<XtChainName, BTreeSet<XtHook>>,
+    /// What the program does with lists of addresses.
+    lists: Lists,
 }
 
 impl Compiler {
@@ -83,12 +86,14 @@ impl Compiler {
             refused: Vec::new(),
             idle: Vec::new(),
             reached: BTreeMap::new(),
+            lists: Lists::default(),
         }
     }
 
-    /// Says how packets get to the chains that are compiled.
-    pub(super) fn of_table(&mut self, table: &XtTable) {
+    /// Says how packets get to the chains that are compiled, those of a table of the program.
+    pub(super) fn of_table(&mut self, program: &Program, table: &XtTable) {
         self.reached = table.reached();
+        self.lists = Lists::new(program, table);
     }
 
     /// Lowers the rules of a chain; `first` is the index of the first of them in the chain.
@@ -195,8 +200,18 @@ impl Compiler {
 
     fn rule(&mut self, rule: &XtRule) -> Result<Vec<Rule>, Reason> {
         let mut ways = header::ways(rule, self.place)?;
+        let last = matches::recent::last(rule, self.place.family)?;
+        let mut notes = Vec::new();
         for extension in &rule.matches {
-            ways = ways.and(&matches::ways(extension, rule, self.place, &mut self.sets)?);
+            let sets = &mut self.sets;
+            let more = matches::ways(extension, rule, self.place, sets, &self.lists)?;
+            if let Match::Recent(recent) = extension
+                && let Some(note) = matches::recent::note(recent, self.place.family)?
+                && last.as_ref() != Some(&note)
+            {
+                notes.extend(ways.clone().and(&Ways::one(note)).0);
+            }
+            ways = ways.and(&more);
         }
         let actions = match action(rule.target.as_ref(), self.place)? {
             Action::Do(statements) => vec![statements],
@@ -213,14 +228,29 @@ impl Compiler {
             }
         };
         one_state(&ways)?;
+        if !ways.0.is_empty() && notes.iter().flatten().any(keeps_state) {
+            return Err(Reason::new(
+                "`recent --set` notes the address in a rule of its own, in which the limit before it \
+                 would count again",
+                "jump to a chain by a rule with the limit, and write the rest there",
+            ));
+        }
         let comment = comment(rule);
         let mut rules = Vec::new();
+        for statements in notes {
+            self.place.hooks.allow(&statements)?;
+            rules.push(Rule {
+                statements,
+                comment: comment.clone(),
+            });
+        }
         for tests in ways.0 {
             for action in &actions {
                 let tests = tests.iter().cloned();
                 let statements: Vec<Statement> = tests
                     .chain([Statement::Counter])
                     .chain(action.iter().cloned())
+                    .chain(last.clone())
                     .collect();
                 self.place.hooks.allow(&statements)?;
                 rules.push(Rule {
@@ -245,8 +275,12 @@ fn repeatable(ways: &Ways) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Whether a test depends on the packets that it has seen, or changes something.
+/// Whether a test depends on how often it was asked, or changes something. That an address is in a
+/// set, or is put there, is the same at the second time.
 fn keeps_state(statement: &Statement) -> bool {
+    if let Statement::Dynset(of) = statement {
+        return of.statement.is_some();
+    }
     let Statement::Match(Test { key, .. }) = statement else {
         return true;
     };

@@ -14,6 +14,7 @@ mod ipsec;
 mod limit;
 mod owner;
 mod ports;
+pub(super) mod recent;
 mod rpfilter;
 mod socket;
 mod statistic;
@@ -34,17 +35,19 @@ use dockfw_ir::set::Set;
 use dockfw_ir::statement::{Operator, Statement};
 use dockfw_ir::value::Value;
 
+use super::recent::Lists;
 use super::ways::{Ways, masked, range};
 use super::{Place, Reason};
 use crate::lower::family::Family;
 
 /// The ways in which an extension of a rule matches. Sets that it keeps its state in are added to
-/// `sets`, those of the table.
+/// `sets`, those of the table; `lists` are those of the program.
 pub(super) fn ways(
     extension: &Match,
     rule: &Rule,
     place: Place,
     sets: &mut Vec<Set>,
+    lists: &Lists,
 ) -> Result<Ways, Reason> {
     Ok(match extension {
         Match::Addrtype(value) => addrtype::ways(value, place.family),
@@ -103,6 +106,7 @@ pub(super) fn ways(
         }
         Match::Policy(value) => ipsec::policy(*value)?,
         Match::Quota(value) => flow::quota(*value),
+        Match::Recent(value) => recent::ways(value, rule, place, sets, lists)?,
         Match::Rpfilter(value) => rpfilter::ways(*value, place.family)?,
         Match::Rt(value) => exthdr::rt(value)?,
         Match::Sctp(value) => ports::sctp(value)?,
@@ -115,13 +119,6 @@ pub(super) fn ways(
         Match::Tos(value) => tos::ways(value.value, place.family),
         Match::Ttl(value) => comparison(value.0, Payload::IpTtl),
         Match::Udp(value) => ports::ports(value),
-        Match::Recent(_) => {
-            return Err(Reason::new(
-                "`recent` remembers when it saw an address, which a set of nftables does not",
-                "write `-m hashlimit` with a rate for each source, or load these rules with \
-                 iptables",
-            ));
-        }
     })
 }
 

@@ -55,7 +55,7 @@ pub fn table(
         };
         let names = ChainNames::new(format!("{}-", xt.name().as_str()));
         let mut compiler = Compiler::new(place, names, optimize);
-        compiler.of_table(xt);
+        compiler.of_table(program, xt);
         let mut bases = Vec::new();
         for chain in xt.chains() {
             let base = base(xt.name(), chain.name().as_str(), chain.policy());

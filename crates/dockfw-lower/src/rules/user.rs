@@ -344,7 +344,7 @@ impl Native {
         let Some(filter) = program.table(TableName::Filter) else {
             return (None, None);
         };
-        self.compiler.of_table(filter);
+        self.compiler.of_table(program, filter);
         for chain in filter.chains() {
             let name = chain.name();
             for (index, rule) in chain.rules().enumerate() {

@@ -8,7 +8,7 @@ use dockfw_ir::print;
 use crate::compile;
 
 /// Runs python in a namespace with these rules, loaded by iptables or as what they became.
-fn run(family: Family, rules: &str, ours: bool, setup: &str, python: &str) -> String {
+pub(crate) fn run(family: Family, rules: &str, ours: bool, setup: &str, python: &str) -> String {
     let program = match family {
         Family::Ipv4 => "iptables-legacy-restore",
         Family::Ipv6 => "ip6tables-legacy-restore",

@@ -130,3 +130,34 @@ fn rules_without_a_native_form() {
         (0, 1),
     );
 }
+
+/// A list is judged by its rules together, and those alone that no list can have are unsupported.
+#[test]
+fn lists_stay_whole() {
+    let put = "-A INPUT -m recent --set --name a -j ACCEPT\n";
+    check(
+        &format!("{put}-A INPUT -m recent --rcheck --seconds 9 --name a -j DROP\n"),
+        (0, 0),
+    );
+    check(
+        &format!("{put}-A INPUT -m recent --rcheck --seconds 9 --name a -j ACCEPT\n"),
+        (0, 1),
+    );
+    for option in ["--hitcount 4", "--rttl", "--mask 255.0.0.0"] {
+        let ask = format!("-A INPUT -m recent --update --seconds 9 {option} --name a -j LOG\n");
+        check(&format!("{put}{ask}"), (0, 1));
+    }
+}
+
+/// A packet that a rule no longer accepts could take an address out of a list.
+#[test]
+fn lists_that_forget_keep_all_rules() {
+    let unsupported = format!("-A INPUT {UNSUPPORTED} -j ACCEPT\n");
+    let list = "-A INPUT -m recent --rcheck --seconds 9 --name a -j DROP\n\
+                -A INPUT -m recent --set --name a\n";
+    check(&format!("{unsupported}{list}"), (1, 0));
+    check(
+        &format!("{unsupported}-A INPUT -m recent --remove --name a\n{list}"),
+        (0, 1),
+    );
+}
