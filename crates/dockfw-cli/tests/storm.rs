@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::indexing_slicing,
     reason = "helpers of tests; the report is the result of a run"
 )]
 
@@ -164,30 +165,96 @@ fn nothing_leaks_while_rulesets_change() {
     assert!(seen >= 6, "{report:?}");
 
     let (old, new) = (fixture("storm/old.toml"), fixture("storm/new.toml"));
-    assert!(run(&lab, DOCKFW, &["commit", &old]));
-    let (mut turn, mut commits, mut kills, mut foreign) = (0_u64, 0, 0, 0);
+    let folder = std::env::temp_dir().join(format!("dockfw-storm-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let state = ["--state-dir", folder.to_str().unwrap()];
+    let dockfw = |arguments: &[&str]| run(&lab, DOCKFW, &[arguments, &state].concat());
+    assert!(dockfw(&["commit", &new]));
+    assert!(dockfw(&["commit", &old]));
+    let (mut turn, mut counts) = (0_u64, [0_u32; 8]);
     let act = || {
         turn += 1;
         let policy = if turn.is_multiple_of(2) { &old } else { &new };
-        match turn % 8 {
-            3 => {
-                killed(&lab, policy, Duration::from_millis(turn % 23));
-                kills += 1;
-            }
-            5 => {
+        let kind = usize::try_from(turn % 11).unwrap().min(7);
+        counts[kind] += 1;
+        match kind {
+            0 => killed(&lab, policy, Duration::from_millis(turn % 23)),
+            1 => {
                 assert!(run(&lab, "iptables", &["-F"]));
                 assert!(run(&lab, "iptables", &["-t", "nat", "-F"]));
-                foreign += 1;
             }
-            _ => {
-                assert!(run(&lab, DOCKFW, &["commit", policy]));
-                commits += 1;
+            2 => assert!(dockfw(&["rollback"])),
+            3 => {
+                assert!(dockfw(&["commit", "--confirm", "100ms", policy]));
+                std::thread::sleep(Duration::from_millis(turn % 150));
             }
+            4 => {
+                assert!(dockfw(&["commit", "--confirm", "1m", policy]));
+                assert!(dockfw(&["confirm"]));
+            }
+            5 => assert!(dockfw(&["commit", "--boot", policy])),
+            6 => assert!(dockfw(&["commit", "--replace", policy])),
+            _ => assert!(dockfw(&["commit", policy])),
         }
         Ok(())
     };
     let report = storm.run(&lab, seconds(15), act).unwrap();
-    println!("{commits} commits, {kills} killed, {foreign} foreign flushes of iptables");
+    println!(
+        "{} commits killed, {} flushes of iptables, {} rollbacks, {} reverted by the kernel, {} \
+         confirmed, {} boots, {} replacements, {} commits",
+        counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7]
+    );
     print(&report, "while rulesets change");
+    std::fs::remove_dir_all(&folder).unwrap();
     assert_tight(&report);
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn nothing_leaks_while_others_flush_the_ruleset() {
+    let lab = lab();
+    let (old, new) = (fixture("storm/old.toml"), fixture("storm/new.toml"));
+    assert!(run(&lab, DOCKFW, &["commit", &old]));
+    let mut owner = own(&lab, &old);
+    let (mut turn, mut flushes, mut owners) = (0_u64, 0, 1);
+    let act = || {
+        turn += 1;
+        if turn.is_multiple_of(10) {
+            // kill -9; what it owned belongs to nobody until the next one takes it over.
+            owner.kill().unwrap();
+            owner.wait().unwrap();
+            owner = own(&lab, if turn.is_multiple_of(20) { &old } else { &new });
+            owners += 1;
+        } else {
+            assert!(run(&lab, "nft", &["add", "table", "ip", "other"]));
+            assert!(run(&lab, "nft", &["flush", "ruleset"]));
+            flushes += 1;
+        }
+        Ok(())
+    };
+    let report = storm().run(&lab, seconds(10), act).unwrap();
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    println!("{flushes} flushes of the whole ruleset, {owners} owners");
+    print(&report, "while others flush");
+    assert_tight(&report);
+}
+
+/// A dockfw that owns the tables, from when it says so.
+fn own(lab: &Lab, policy: &str) -> std::process::Child {
+    use std::io::BufRead as _;
+    let start = || {
+        Command::new(DOCKFW)
+            .args(["commit", "--own", policy])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = lab.run_in("host", start).unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.starts_with("committed"), "{line}");
+    child
 }
