@@ -143,6 +143,12 @@ impl DataType {
                 | Self::HostInteger(_)
         )
     }
+
+    /// Whether the bytes are a number, or flags, of several bytes in host byte order: what must be
+    /// turned before the kernel, which compares bytes, can order it. Names of interfaces are none.
+    pub const fn is_host_number(self) -> bool {
+        self.is_host_endian() && !matches!(self, Self::IfName) && self.len() > 1
+    }
 }
 
 impl DataType {

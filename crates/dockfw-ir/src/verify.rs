@@ -27,11 +27,14 @@
 //! 15. No plain exact set with a 2-byte key and without timeout: the kernel's bitmap takes up to
 //!     159 µs per element.
 //! 16. Interval sets: a single key field is in network byte order, because the kernel compares
-//!     bytes and nft would swap them; it is not flags (nft 1.0.6 crashes when it lists them).
+//!     bytes and nft would swap them; it is not flags (nft 1.0.6 crashes when it lists them). In a
+//!     concatenation no field is a number or flags of several bytes in host byte order, not even
+//!     with single values: nft turns the field in the lookup and in the elements, so it would list
+//!     ours as another number, and load from that listing what does not match.
 //! 17. Keys and data are as long as their types say, and padded with zeros.
 //! 18. Elements of a set have no data, those of a map a value, those of a verdict map a verdict.
 //! 19. The end of a range is there in interval sets only, and is in no field below the begin; in a
-//!     concatenation, fields in host byte order and flags are single values.
+//!     concatenation, interface names and flags are single values.
 //! 20. Elements are in the order of their keys, and no two have a key in common.
 //! 21. Values exist in their type: nfproto is 2 or 10, an interface name is a name, and so on; a
 //!     flag in a set is exactly one bit (nft 1.0.6 aborts when it lists others in concatenations).
@@ -67,11 +70,11 @@
 //!     queue-threshold are with a group, flags without.
 //! 36. Setting a mark changes it.
 //! 37. Sets in rules have at least two elements (one in a concatenation), without lifetimes and
-//!     comments; what holds for the elements of a set holds for theirs, ranges are of types in
-//!     network byte order, and concatenations of types that have a name.
+//!     comments; what holds for the elements of a set holds for theirs, for the types of ranges
+//!     too, and concatenations are of types that have a name.
 //! 38. `set` statements: zones before conntrack; fields that can be set, to values they have;
 //!     `rt mtu` at forward, output and postrouting (`EOPNOTSUPP`).
-//! 39. Queues are in order; `dup` in tables of one family; `tproxy` at prerouting, after a match of
+//! 39. Queues are in order, and at most 65,535; `dup` in tables of one family; `tproxy` at prerouting, after a match of
 //!     TCP or UDP, of one family with the rest of the rule.
 //! 40. Rules add to dynamic sets of their own key; lifetimes in sets with timeout only; flows are
 //!     counted in sets without.

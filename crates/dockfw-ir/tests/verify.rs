@@ -579,6 +579,17 @@ fn check_16_intervals_in_network_order() {
     fails_set(Check::SetInterval, interval(&[T::IfName], vec![]));
     fails_set(Check::SetInterval, interval(&[T::TcpFlag], vec![]));
     passes_set(interval(&[T::IfName, T::Ipv4Addr], vec![]));
+    passes_set(interval(&[T::PktType, T::Ipv4Addr], vec![]));
+    for number in [T::Mark, T::CtState, T::CtStatus, T::FibAddrtype, T::Uid] {
+        fails_set(Check::SetInterval, interval(&[T::Ipv4Addr, number], vec![]));
+        passes_set(set(&[T::Ipv4Addr, number], vec![]));
+    }
+    let single = |low: u16, mark: u32| Value::new().and_port(low).and_host_u32(mark);
+    let element = Element::member(single(80, 1)).until(single(90, 1));
+    fails_set(
+        Check::SetInterval,
+        interval(&[T::InetService, T::Mark], vec![element]),
+    );
 }
 
 #[test]
@@ -1185,13 +1196,25 @@ fn check_37_sets_in_rules() {
     fails_rule(
         Check::ElementRange,
         one_of(
-            Meta::Mark,
+            Payload::TcpDport,
             vec![
-                Element::member(host(1)),
-                Element::member(host(2)).until(host(3)),
+                Element::member(port(80)).until(port(79)),
+                Element::member(port(443)),
             ],
         ),
     );
+    // Single values, but said as ranges.
+    let alone = |value: Value| Element::member(value.clone()).until(value);
+    fails_rule(
+        Check::OneOf,
+        one_of(Meta::Mark, vec![alone(host(1)), alone(host(2))]),
+    );
+    let ports = |low, high| {
+        let key = |port| Value::new().and_port(port).and_host_u32(1);
+        Element::member(key(low)).until(key(high))
+    };
+    let key = Key(vec![Payload::TcpDport.into(), Meta::Mark.into()]);
+    fails_rule(Check::OneOf, one_of(key, vec![ports(80, 90)]));
     fails_rule(
         Check::ElementOrder,
         one_of(Payload::TcpDport, members(vec![port(443), port(80)])),
@@ -1238,6 +1261,8 @@ fn check_39_queues_copies_and_proxies() {
     };
     fails_rule(Check::Divert, queue((2, 1)));
     passes_rule(queue((1, 2)));
+    fails_rule(Check::Divert, queue((0, u16::MAX)));
+    passes_rule(queue((1, u16::MAX)));
     let dup = || vec![Statement::Dup("192.0.2.1".parse().unwrap())];
     fails_rule(Check::Divert, dup());
     let good = Tproxy {

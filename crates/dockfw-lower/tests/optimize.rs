@@ -95,6 +95,50 @@ fn ports_keep_their_protocol() {
     );
 }
 
+/// A number in host byte order has no place in a set of ranges: rules of one such number each.
+#[test]
+fn marks_stand_beside_single_values_only() {
+    let rule = |ports: &str, mark: u8| {
+        format!("-A FORWARD -p tcp --dport {ports} -m mark --mark {mark} -j DROP\n")
+    };
+    let marks = |ranges: [&str; 3]| {
+        let [first, second, third] = ranges;
+        [
+            rule(first, 1),
+            rule("53", 2),
+            rule(second, 1),
+            rule("54", 3),
+            rule(third, 2),
+        ]
+        .concat()
+    };
+    becomes(
+        &marks(["1:9", "20:29", "30:39"]),
+        &[
+            "tcp dport . meta mark @filter-FORWARD-1 drop",
+            "meta mark 0x00000001 meta l4proto . th dport @filter-FORWARD-2 drop",
+            "tcp dport 30-39 meta mark 0x00000002 drop",
+        ],
+        &[
+            "53 . 0x00000002,",
+            "54 . 0x00000003,",
+            "tcp . 1-9,",
+            "tcp . 20-29,",
+        ],
+    );
+    becomes(
+        &marks(["1", "20", "30"]),
+        &["tcp dport . meta mark @filter-FORWARD-1 drop"],
+        &[
+            "1 . 0x00000001,",
+            "20 . 0x00000001,",
+            "30 . 0x00000002,",
+            "53 . 0x00000002,",
+            "54 . 0x00000003,",
+        ],
+    );
+}
+
 #[test]
 fn a_reset_keeps_its_test_of_tcp() {
     becomes(
@@ -336,6 +380,7 @@ fn rule() -> impl Strategy<Value = String> {
         1 => Just(" -m conntrack --ctstate NEW,DNAT"),
         1 => Just(" -m conntrack ! --ctstate DNAT"),
         1 => Just(" -m mark --mark 1"),
+        1 => Just(" -m mark --mark 2"),
         1 => Just(" -m limit --limit 1/s"),
     ];
     let target = prop_oneof![

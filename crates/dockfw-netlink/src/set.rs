@@ -152,13 +152,13 @@ pub(crate) fn flags(set: &Set) -> u32 {
         | bit(is_concatenated_interval(set), NFT_SET_CONCAT)
 }
 
-/// Refuses what nft(8) keeps in another byte order than the kernel compares.
+/// Refuses what nft(8) keeps in another byte order than we have it in: it turns such a field in
+/// each lookup, and lists an element that was not turned as another number, from which it then
+/// makes a set that does not match.
 fn check(set: &Set) -> Result<(), EncodeError> {
-    let host_number =
-        |one: &DataType| one.is_host_endian() && *one != DataType::IfName && one.len() > 1;
-    if set.interval && set.key.iter().any(host_number) {
+    if set.interval && set.key.iter().any(|one| one.is_host_number()) {
         return Err(EncodeError::Form {
-            what: "a range of host-endian numbers in a set",
+            what: "a host-endian number in a set of ranges",
         });
     }
     Ok(())

@@ -5,6 +5,8 @@
 mod lab;
 #[path = "netns/neighbours.rs"]
 mod neighbours;
+#[path = "netns/order.rs"]
+mod order;
 #[path = "netns/outcomes.rs"]
 mod outcomes;
 #[expect(

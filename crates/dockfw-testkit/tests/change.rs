@@ -195,11 +195,6 @@ fn strangers_change_into_each_other() {
     for run in 0..runs(60) {
         let (from, to) = (random(31, run), random(41, run));
         let both = [&from, &to].map(compiled);
-        if let Some(wrong) = both.iter().find_map(|of| Batch::replace(of).err()) {
-            // What has no wire form has no change either.
-            println!("run {run}: {wrong}");
-            continue;
-        }
         if let Some(found) = difference(&both[0], &both[1]) {
             panic!(
                 "run {run}: {found}\n{}\n{}",

@@ -152,6 +152,9 @@ fn one_of(test: &Match, add: &mut impl FnMut(Check, String)) {
     if set.elements.iter().any(|element| element.extra.is_some()) {
         refuse("a lifetime or comment");
     }
+    if let Some(message) = super::set::interval_error(&set) {
+        refuse(&message);
+    }
     super::element::check(&set, &mut |check, index, message| {
         add(check, format!("element {index}: {message}"));
     });

@@ -32,6 +32,10 @@ pub(super) fn check(
                 "the last queue is below the first".to_owned(),
             );
         }
+        // The kernel has 16 bits for their number.
+        Statement::Queue(Queue { queues, .. }) if *queues == (0, u16::MAX) => {
+            add(Check::Divert, "more than 65535 queues".to_owned());
+        }
         Statement::Dup(to) => {
             let possible = match family {
                 Family::Ip => to.is_ipv4(),

@@ -59,7 +59,7 @@ checks! {
     SetSize = 14,
     /// 15: no plain set of ports.
     SetBitmap = 15,
-    /// 16: ranges are of types in network byte order.
+    /// 16: sets of ranges are of types in network byte order.
     SetInterval = 16,
     /// 17: keys and data have the length of their types.
     ElementLength = 17,

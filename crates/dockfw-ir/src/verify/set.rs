@@ -45,10 +45,7 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
         let message = "a plain set of 2-byte keys becomes a bitmap, which loads slowly";
         add(Check::SetBitmap, message.to_owned());
     }
-    if let ([single], true) = (set.key.as_slice(), set.interval)
-        && (single.is_host_endian() || symbol::is_flags(*single))
-    {
-        let message = format!("{single:?} has no ranges");
+    if let Some(message) = interval_error(set) {
         add(Check::SetInterval, message);
     }
     if set
@@ -63,6 +60,18 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
     element::check(set, &mut |check, index, message| {
         report.add(check, Object::Element(set.name.clone(), index), message);
     });
+}
+
+/// What keeps the keys of a set, with or without a name, from being ranges.
+pub(super) fn interval_error(set: &Set) -> Option<String> {
+    if !set.interval {
+        return None;
+    }
+    let wrong = match set.key.as_slice() {
+        [single] => Some(*single).filter(|one| one.is_host_endian() || symbol::is_flags(*one)),
+        several => several.iter().copied().find(|one| one.is_host_number()),
+    };
+    wrong.map(|one| format!("{one:?} in a set of ranges"))
 }
 
 fn types_error(what: &str, types: &[DataType]) -> Vec<String> {

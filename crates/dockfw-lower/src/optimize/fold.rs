@@ -1,5 +1,7 @@
 //! Groups of rules that differ in values, and the set or map that each group becomes.
 
+use std::collections::BTreeMap;
+
 use dockfw_ir::chain::Rule;
 use dockfw_ir::expr::{Expr, Key, Meta};
 use dockfw_ir::name::SetName;
@@ -88,7 +90,7 @@ fn map_run(rules: &[Shaped]) -> Option<MapRun> {
     }
     let run: Vec<&Shaped> = run.iter().collect();
     let varying = varying(&run);
-    let mut keys: std::collections::BTreeMap<Vec<Range>, usize> = std::collections::BTreeMap::new();
+    let mut keys: BTreeMap<Vec<Range>, usize> = BTreeMap::new();
     let mut unreachable = Vec::new();
     let mut used = 0;
     for (index, shaped) in run.iter().enumerate() {
@@ -230,6 +232,11 @@ impl<N: FnMut(usize) -> SetName> Out<N> {
                 None => groups.push(vec![shaped]),
             }
         }
+        self.groups(groups);
+    }
+
+    /// Makes one rule of each group, where it can be one.
+    fn groups(&mut self, groups: Vec<Vec<&Shaped>>) {
         for group in groups {
             if group.len() < SHORTEST || !self.set(&group) {
                 for shaped in group {
@@ -246,6 +253,10 @@ impl<N: FnMut(usize) -> SetName> Out<N> {
         };
         if varying.is_empty() || !fits_register(group, &varying) {
             return false;
+        }
+        if let Some(apart) = apart(group, &varying) {
+            self.groups(apart);
+            return true;
         }
         let mut items = Vec::with_capacity(group.len());
         for shaped in group {
@@ -296,6 +307,38 @@ impl<N: FnMut(usize) -> SetName> Out<N> {
         }
         true
     }
+}
+
+/// Numbers in host byte order cannot stand beside ranges in a set. So this is the group in parts:
+/// the rules without ranges, and the others by their values of such numbers. `None` when the group
+/// has no ranges or no such numbers.
+fn apart<'s>(group: &[&'s Shaped], varying: &[usize]) -> Option<Vec<Vec<&'s Shaped>>> {
+    let types = group.first()?.types(varying);
+    let numbers = varying.iter().zip(types);
+    let numbers: Vec<usize> = numbers
+        .filter_map(|(at, of)| of.is_host_number().then_some(*at))
+        .collect();
+    let is_exact = |of: &&Shaped| of.ranges(varying).flatten().all(|(a, b)| a == b);
+    if numbers.is_empty() || group.iter().all(is_exact) {
+        return None;
+    }
+    let (exact, others): (Vec<&Shaped>, Vec<&Shaped>) = group.iter().copied().partition(is_exact);
+    let mut parts: BTreeMap<Vec<&[Range]>, Vec<&Shaped>> = BTreeMap::new();
+    for shaped in others {
+        let values = group_key(shaped, &numbers);
+        parts.entry(values).or_default().push(shaped);
+    }
+    Some([exact].into_iter().chain(parts.into_values()).collect())
+}
+
+/// The values of these parts.
+fn group_key<'s>(shaped: &'s Shaped, parts: &[usize]) -> Vec<&'s [Range]> {
+    let parts = parts.iter().filter_map(|at| shaped.parts.get(*at));
+    let values = parts.filter_map(|part| match part {
+        Part::Values { ranges, .. } => Some(ranges.as_slice()),
+        Part::Fixed(_) => None,
+    });
+    values.collect()
 }
 
 /// The fields of a set's key: the parts that vary, behind a protocol where a port would be alone.

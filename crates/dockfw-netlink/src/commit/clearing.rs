@@ -5,7 +5,13 @@
 //! any more, and meet their policy. So a table that already has the right base chains keeps them,
 //! and only what is inside goes.
 //!
+//! Of base chains of one hook and priority the kernel runs the one first that was made last. Those
+//! that stay were made before those that are new, so they stay only where that is the order that
+//! the ruleset has them in (`order`).
+//!
 //! What was and was not measured is in `docs/decisions/0004-emptying-instead-of-deleting.md`.
+
+mod order;
 
 use dockfw_ir::name::Comment;
 
@@ -35,23 +41,26 @@ impl Executor {
         if batch.purpose != Purpose::Replace {
             return Ok(Clearing::Tables);
         }
-        let mut encoder = Encoder::with_capacity(4096);
-        let mut any = false;
+        let mut tables = Vec::with_capacity(batch.tables.len());
         for head in &batch.tables {
-            let Some(inside) = self.inside(head.family, &head.name)? else {
-                continue;
-            };
-            any = true;
-            if !head.fits(&inside, batch.table_flags) {
-                return Ok(Clearing::Tables);
-            }
-            empty(&mut encoder, head, &inside)?;
+            tables.push((head, self.inside(head.family, &head.name)?));
         }
-        Ok(if any {
-            Clearing::Inside(encoder.into_bytes())
-        } else {
-            Clearing::Nothing
-        })
+        let there = || {
+            let pairs = tables.iter();
+            pairs.filter_map(|(head, inside)| Some((*head, inside.as_ref()?)))
+        };
+        if there().next().is_none() {
+            return Ok(Clearing::Nothing);
+        }
+        let fits = |(head, inside): (&TableHead, &Inside)| head.fits(inside, batch.table_flags);
+        if !there().all(fits) || !order::stays(&tables) {
+            return Ok(Clearing::Tables);
+        }
+        let mut encoder = Encoder::with_capacity(4096);
+        for (head, inside) in there() {
+            empty(&mut encoder, head, inside)?;
+        }
+        Ok(Clearing::Inside(encoder.into_bytes()))
     }
 }
 

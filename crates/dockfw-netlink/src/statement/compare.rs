@@ -41,11 +41,6 @@ const fn is_order(operator: Operator) -> bool {
     !matches!(operator, Operator::Equal | Operator::NotEqual)
 }
 
-/// Whether the type is a number that must be turned before its order can be compared.
-fn is_host_number(data_type: DataType) -> bool {
-    data_type.is_host_endian() && data_type != DataType::IfName && data_type.len() > 1
-}
-
 /// The number of whole bytes that a netmask covers, when it covers whole bytes only.
 fn whole_bytes(mask: &[u8]) -> Option<usize> {
     let ones = mask.iter().take_while(|byte| **byte == 0xff).count();
@@ -195,7 +190,7 @@ impl RuleEncoder<'_, '_> {
 
     /// Turns the register and the values of a host-endian number into network byte order.
     fn network_order(&mut self, kind: DataType, values: &[&[u8]]) -> Result<Option<Vec<Vec<u8>>>> {
-        if !is_host_number(kind) {
+        if !kind.is_host_number() {
             return Ok(None);
         }
         let len = u32::try_from(kind.len())
