@@ -72,3 +72,11 @@ bench-restore *args:
 # latency of the first packet through the last published port, by ruleset and size; as root
 bench-connect *args:
     cargo run --release -p dockfw-benches --bin bench-connect -- {{args}}
+
+# one container more on hosts of any size, against nft -f and the restore tools; as root
+bench-change *args:
+    cargo run --release -p dockfw-benches --bin bench-change -- {{args}}
+
+# reading the table back, against nft list table; as root
+bench-read *args:
+    cargo run --release -p dockfw-benches --bin bench-read -- {{args}}

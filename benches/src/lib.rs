@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod change;
 pub mod connect;
 
 use std::fmt::Write as _;

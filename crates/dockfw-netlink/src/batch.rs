@@ -43,8 +43,8 @@ pub struct Statistics {
     pub messages: usize,
     /// Bytes, likewise.
     pub bytes: usize,
-    /// What a batch of changes changes; the other numbers are then those of the tables afterwards.
-    /// `None` for other batches.
+    /// What a batch of changes changes; the other numbers are then those of the tables afterwards
+    /// ([`Batch::elements`] knows no tables: 0). `None` for other batches.
     pub changed: Option<Counts>,
 }
 

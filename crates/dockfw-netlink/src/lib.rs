@@ -5,6 +5,7 @@
 //! Batch::replace(&Verified) -> Result<Batch, EncodeError>        pure; tables become the ruleset
 //! Batch::delete([(Family, &TableName)]) -> Result<Batch, EncodeError>
 //! Batch::change(&RulesetChanges, &RuleHandles) -> Result<Batch, EncodeError>   the smallest commit
+//! Batch::elements(Family, &TableName, removed: &[Set], added: &[Set])   elements of sets that stay
 //! Batch::statistics(&self) -> Statistics                         tables, chains, sets, rules,
 //!                                                                elements, messages, bytes
 //! Batch::to_bytes(&self) -> Option<Vec<u8>>                      to be kept, and sent later

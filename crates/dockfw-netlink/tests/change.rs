@@ -10,6 +10,8 @@
     reason = "test helpers"
 )]
 
+#[path = "change/alone.rs"]
+mod alone;
 #[path = "change/elements.rs"]
 mod elements;
 #[expect(clippy::allow_attributes, reason = "not all of it is used here")]
