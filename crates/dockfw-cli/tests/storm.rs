@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::indexing_slicing,
     reason = "helpers of tests; the report is the result of a run"
 )]
 
@@ -93,7 +92,12 @@ fn run(lab: &Lab, program: &str, arguments: &[&str]) -> bool {
             .output()
             .unwrap()
     });
-    output.unwrap().status.success()
+    let output = output.unwrap();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        println!("{program} {arguments:?}: {} {errors}", output.status);
+    }
+    output.status.success()
 }
 
 /// Starts a commit and kills it after a while; often enough it is done before.

@@ -108,6 +108,9 @@ pub(super) fn apply(
         let changes = kernel.changes(target);
         match send(executor, &kernel, target, &changes) {
             Err(Failure::Commit(CommitError::Stale { .. })) => {}
+            // Time alone does not move the generation.
+            Err(Failure::Commit(CommitError::Refused(refusal)))
+                if kernel.expires() && refusal.is_of_missing_element() => {}
             Err(failure) => return Err(failure),
             Ok((committed, counts)) => {
                 let name = dockfw_lower::table_name();

@@ -88,6 +88,11 @@ impl Kernel {
         all.flat_map(|(family, of)| of.iter().map(|one| (*family, one)))
     }
 
+    /// Whether elements go away by themselves, some perhaps by now.
+    pub(super) fn expires(&self) -> bool {
+        self.expirations.iter().any(|of| !of.is_empty())
+    }
+
     /// Whether a table is made anew rather than changed.
     pub(super) fn is_replaced(&self, table: &Table) -> bool {
         self.replaced.contains(&table.family)

@@ -198,6 +198,12 @@ impl Refusal {
         })
     }
 
+    /// Whether an element that was to be deleted is not there: its lifetime has ended since it was
+    /// read, which is no new generation.
+    pub fn is_of_missing_element(&self) -> bool {
+        self.errno.0 == libc::ENOENT && matches!(self.location.origin, Origin::OldElements { .. })
+    }
+
     /// What this kernel lacks, if the error says that.
     ///
     /// An expression whose name the kernel cannot resolve is `ENOENT`; so is one that names a

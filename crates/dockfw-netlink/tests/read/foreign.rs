@@ -102,7 +102,7 @@ fn rules_without_words_keep_their_places() {
         "meta cpu 1 drop",
         "ip protocol tcp meta random > 5 drop",
         "tcp dport { 22, 80 } ct helper \"ftp\" drop",
-        "tcp flags & (syn | ack) == syn limit rate 400/minute burst 5 packets ct bytes > 1 drop",
+        "tcp flags & (syn | ack) == syn limit rate 400/minute burst 5 packets ct helper \"ftp\" drop",
         "ip saddr vmap { 192.0.2.1 : drop, 192.0.2.2 : accept }",
         "meta mark set ip saddr map { 192.0.2.1 : 1, 192.0.2.2 : 2 }",
         "meta mark set jhash ip saddr mod 2",
