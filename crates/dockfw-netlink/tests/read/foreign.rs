@@ -106,7 +106,7 @@ fn rules_without_words_keep_their_places() {
         "ip saddr vmap { 192.0.2.1 : drop, 192.0.2.2 : accept }",
         "meta mark set ip saddr map { 192.0.2.1 : 1, 192.0.2.2 : 2 }",
         "meta mark set jhash ip saddr mod 2",
-        "ct original bytes > 100000 drop",
+        "meta rtclassid 1 drop",
         "tcp option sack left 1 drop",
         "meta mark set meta mark << 8",
         "ct label 1 drop",
