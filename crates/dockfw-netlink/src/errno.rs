@@ -56,6 +56,41 @@ impl Errno {
     }
 }
 
+impl Errno {
+    /// What an operator can look at, where the number says more than its meaning: a lowercase
+    /// fragment.
+    pub const fn hint(self) -> Option<&'static str> {
+        Some(match self.0 {
+            libc::EPERM => {
+                "CAP_NET_ADMIN over the network namespace is needed, and a table that no other \
+                 process owns"
+            }
+            libc::ENOENT => {
+                "another program may have removed it meanwhile, or this kernel lacks a module; \
+                 commit again"
+            }
+            libc::EEXIST => "another program may have added it meanwhile; commit again",
+            libc::EBUSY => {
+                "rules or elements of another program may refer to it; list the table with nft"
+            }
+            libc::ENFILE => "the set was made for fewer elements; a commit that replaces it helps",
+            libc::EMLINK | libc::ELOOP => {
+                "look for a chain that leads to itself, or for more than 16 chains behind each \
+                 other"
+            }
+            libc::EOPNOTSUPP => {
+                "the type or hook of the chain does not allow it, or this kernel lacks a module"
+            }
+            libc::EINVAL | libc::ERANGE | libc::ENODATA | libc::EOVERFLOW => {
+                "this kernel does not take what dockfw sends; please report it with the output of \
+                 uname -r"
+            }
+            libc::ENOMEM => "the host is out of memory, or the memory cgroup is too small",
+            _ => return None,
+        })
+    }
+}
+
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NAMES.iter().find(|entry| entry.0 == self.0) {

@@ -177,6 +177,17 @@ impl Failure {
         }
     }
 
+    /// What to look at, where the kernel refused.
+    fn help(&self) -> Option<&'static str> {
+        if let Self::Confirm(ConfirmError::Kernel(failure)) = self {
+            return failure.help();
+        }
+        let Self::Commit(CommitError::Refused(refusal)) = self else {
+            return None;
+        };
+        refusal.errno.hint()
+    }
+
     /// The message with its causes, behind each other.
     fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -221,7 +232,7 @@ pub(super) fn report(failure: &Failure, as_json: bool) -> ExitCode {
         };
         let error = failure.chain();
         let value = serde_json::json!({
-            "outcome": word, "error": error, "diagnostics": diagnostics,
+            "outcome": word, "error": error, "help": failure.help(), "diagnostics": diagnostics,
         });
         // When it cannot be written either, the exit code still tells.
         let _ = print_json(&value);
@@ -230,7 +241,9 @@ pub(super) fn report(failure: &Failure, as_json: bool) -> ExitCode {
     if let Failure::Input(diagnostics) = failure {
         print_diagnostics(diagnostics);
     } else {
-        let _ = writeln!(io::stderr().lock(), "error: {}", failure.chain());
+        let help = failure.help().map(|help| format!("help: {help}\n"));
+        let help = help.unwrap_or_default();
+        let _ = write!(io::stderr().lock(), "error: {}\n{help}", failure.chain());
     }
     exit.into()
 }

@@ -395,6 +395,114 @@ fn masquerade_in_a_filter_chain_is_refused_on_the_rule() {
     );
 }
 
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn a_missing_handle_is_an_attribute_of_the_rule() {
+    let refusal = refusal(refused(|b| {
+        b.message(NFT_MSG_DELRULE, 0, INET, 4, |e| {
+            e.text(NFTA_RULE_TABLE, "t")?;
+            e.text(NFTA_RULE_CHAIN, "c")?;
+            e.u64(NFTA_RULE_HANDLE, 4711)
+        })
+    }));
+    assert_eq!(refusal.errno.name(), Some("ENOENT"));
+    assert_eq!(refusal.location.part, Part::Attribute(NFTA_RULE_HANDLE));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn chains_that_lead_in_a_circle_are_refused_on_the_rule() {
+    let jump = |e: &mut Encoder| {
+        e.u32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT)?;
+        e.nest(NFTA_IMMEDIATE_DATA, |e| {
+            e.nest(NFTA_DATA_VERDICT, |e| {
+                e.i32(NFTA_VERDICT_CODE, NFT_JUMP)?;
+                e.text(NFTA_VERDICT_CHAIN, "d")
+            })
+        })
+    };
+    let refusal = refusal(refused(|b| {
+        b.message(NFT_MSG_NEWCHAIN, CREATE, INET, 0, |e| {
+            e.text(NFTA_CHAIN_TABLE, "t")?;
+            e.text(NFTA_CHAIN_NAME, "d")
+        })?;
+        rule(b, "c", &[("immediate", &jump)])?;
+        rule(b, "d", &[("immediate", &jump)])
+    }));
+    assert_eq!(refusal.errno.name(), Some("EMLINK"));
+    assert!(
+        matches!(refusal.location.origin, Origin::Rule { .. }),
+        "{refusal}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn a_set_without_a_key_is_refused_by_its_name() {
+    let refusal = refusal(refused(|b| {
+        b.message(NFT_MSG_NEWSET, CREATE, INET, 0, |e| {
+            e.text(NFTA_SET_TABLE, "t")?;
+            e.text(NFTA_SET_NAME, "s")
+        })
+    }));
+    assert_eq!(refusal.errno.name(), Some("EINVAL"));
+    assert!(
+        matches!(&refusal.location.origin, Origin::Set { set, .. } if set == "s"),
+        "{refusal}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn a_short_key_is_found_at_its_element() {
+    let refusal = refusal(refused(|b| {
+        b.message(NFT_MSG_NEWSET, CREATE, INET, 0, |e| {
+            e.text(NFTA_SET_TABLE, "t")?;
+            e.text(NFTA_SET_NAME, "s")?;
+            e.u32(NFTA_SET_KEY_LEN, 4)?;
+            e.u32(NFTA_SET_ID, 1)
+        })?;
+        b.message(NFT_MSG_NEWSETELEM, CREATE, INET, 0, |e| {
+            e.text(NFTA_SET_ELEM_LIST_TABLE, "t")?;
+            e.text(NFTA_SET_ELEM_LIST_SET, "s")?;
+            e.nest(NFTA_SET_ELEM_LIST_ELEMENTS, |e| {
+                for len in [4_usize, 2] {
+                    e.nest(NFTA_LIST_ELEM, |e| {
+                        e.nest(NFTA_SET_ELEM_KEY, |e| {
+                            e.bytes(NFTA_DATA_VALUE, &[1, 2, 3, 4][..len])
+                        })
+                    })?;
+                }
+                Ok(())
+            })
+        })
+    }));
+    assert_eq!(refusal.errno.name(), Some("EINVAL"));
+    assert!(
+        matches!(&refusal.location.part, Part::Element { index: 1, .. }),
+        "{refusal}"
+    );
+}
+
+/// Each error that was provoked here has a meaning, and a hint for whoever meets it.
+#[test]
+fn every_error_of_the_kernel_says_what_it_means_and_what_to_look_at() {
+    for errno in [
+        libc::EPERM,
+        libc::ENOENT,
+        libc::EEXIST,
+        libc::EBUSY,
+        libc::EINVAL,
+        libc::ENFILE,
+        libc::EMLINK,
+        libc::ENODATA,
+        libc::EOPNOTSUPP,
+    ] {
+        let errno = dockfw_netlink::Errno(errno);
+        assert!(errno.name().is_some() && errno.hint().is_some(), "{errno}");
+    }
+}
+
 /// Our own encoding of a ruleset that the verifier would refuse.
 fn refused_ruleset(change: impl FnOnce(&mut Ruleset) + Send) -> CommitError {
     in_namespace(|| {
