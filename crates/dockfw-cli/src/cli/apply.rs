@@ -125,9 +125,6 @@ pub(super) fn apply(
                 });
             }
         }
-        if how.plan.is_some() {
-            break;
-        }
     }
     if how.confirm.is_some() || how.plan.is_some() {
         return Err(Failure::Overtaken(ATTEMPTS));

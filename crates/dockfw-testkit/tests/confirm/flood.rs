@@ -32,7 +32,7 @@ fn watched(lab: &Lab) -> Result<[u64; 2]> {
 /// to the forward chain translated, and that it let through. Either generation alone lets every
 /// packet through that it has translated.
 fn flood() -> Result<[u64; 3]> {
-    const FLOWS: usize = 4000;
+    const FLOWS: usize = 1500;
     let [old, new] = policies();
     let lab = lab(&old)?;
     let [old, new] = [lower(&old), lower(&new)];
@@ -68,10 +68,10 @@ fn flood() -> Result<[u64; 3]> {
 #[ignore = "needs root, network namespaces and nft: cargo test -- --ignored"]
 fn packets_do_not_meet_a_mixture() {
     let mut all: Vec<[u64; 3]> = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..20 {
         std::thread::scope(|scope| {
             let mut running = Vec::new();
-            for _ in 0..4 {
+            for _ in 0..2 {
                 running.push(scope.spawn(flood));
                 sleep(Duration::from_millis(300));
             }
@@ -85,12 +85,10 @@ fn packets_do_not_meet_a_mixture() {
         all.len(),
         before - after
     );
+    assert!(sent > 2000, "{sent}");
     let processors = u64::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     for [sent, before, after] in all {
-        assert!(
-            sent > 100 && before == sent,
-            "{before} of {sent} translated"
-        );
+        assert_eq!(before, sent, "translated");
         assert!(before - after <= processors, "{before} and {after}");
     }
 }
