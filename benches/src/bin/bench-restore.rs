@@ -47,6 +47,7 @@ struct Args {
 enum Arm {
     Dockfw,
     DockfwReplace,
+    DockfwUnchanged,
     Legacy,
     LegacyReplace,
     IptablesNft,
@@ -54,19 +55,21 @@ enum Arm {
 }
 
 impl Arm {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Dockfw,
         Self::Legacy,
         Self::IptablesNft,
         Self::Nft,
         Self::DockfwReplace,
         Self::LegacyReplace,
+        Self::DockfwUnchanged,
     ];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Dockfw => "dockfw commit",
             Self::DockfwReplace => "dockfw commit, replacing",
+            Self::DockfwUnchanged => "dockfw commit, unchanged",
             Self::Legacy => "iptables-legacy-restore",
             Self::LegacyReplace => "iptables-legacy-restore, replacing",
             Self::IptablesNft => "iptables-nft-restore",
@@ -75,14 +78,20 @@ impl Arm {
     }
 
     const fn replaces(self) -> bool {
-        matches!(self, Self::DockfwReplace | Self::LegacyReplace)
+        matches!(
+            self,
+            Self::DockfwReplace | Self::DockfwUnchanged | Self::LegacyReplace
+        )
     }
 
     fn command(self, inputs: &Inputs) -> Command {
         let mut command = match self {
-            Self::Dockfw | Self::DockfwReplace => {
+            Self::Dockfw | Self::DockfwReplace | Self::DockfwUnchanged => {
                 let mut command = Command::new(&inputs.dockfw);
                 command.arg("commit").arg(&inputs.policy);
+                if self == Self::DockfwReplace {
+                    command.arg("--replace");
+                }
                 command
             }
             Self::Legacy | Self::LegacyReplace => {
