@@ -175,7 +175,7 @@ fn changes_are_shown_as_they_happen() {
         late[20], late[36], late[39]
     );
     // 10 ms are for a program that is optimised, on a machine that has time for it.
-    assert!(late[20] < Duration::from_millis(40), "{late:?}");
+    assert!(late[20] < Duration::from_millis(100), "{late:?}");
     // Foreign tables are no news.
     assert!(
         run(&lab, "nft", &["add", "table", "ip", "other"])
