@@ -162,6 +162,20 @@ fn a_commit_goes_back_by_itself_unless_it_is_confirmed() {
     assert_eq!(code, 0);
     assert!(found.starts_with("taken back"), "{found}");
     assert_eq!(host.dockfw(&["plan", &old]).0, 0);
+    // What was taken back, or committed without a history, does not get into it.
+    let unrecorded = ["commit", "--no-history", "--confirm", "1h", &old];
+    assert_eq!(host.dockfw(&["commit", "--no-history", &new]).0, 0);
+    assert_eq!(host.dockfw(&unrecorded).0, 0);
+    let confirmed = host.json(&[&["confirm"], &state[..]].concat());
+    assert_eq!(confirmed["history"], Value::Null, "{confirmed}");
+    // Asking again begins the time anew, also for the same ruleset.
+    assert_eq!(host.dockfw(&pending("3s")).0, 0);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(host.dockfw(&pending("3s")).0, 0);
+    let left = &host.json(&["status"])["pending"][0]["seconds_left"];
+    assert!(left.as_f64().unwrap() > 2.0, "{left}");
+    std::thread::sleep(Duration::from_millis(1700));
+    assert_eq!(host.json(&["status"])["pending"][0]["state"], "pending");
     for wrong in ["0s", "soon", "25h"] {
         assert_eq!(
             host.dockfw(&["commit", "--confirm", wrong, &new]).0,

@@ -83,7 +83,7 @@ pub(super) fn apply(
     }
     let mut wanted: Option<Verified> = None;
     for _ in 0..ATTEMPTS {
-        let kernel = match Kernel::read(executor) {
+        let mut kernel = match Kernel::read(executor) {
             // Others committed during each attempt to read.
             Err(QueryError::Unstable) => break,
             other => other?,
@@ -101,6 +101,7 @@ pub(super) fn apply(
         let combined;
         let target = if let Some(timeout) = how.confirm {
             combined = as_read(&combine(&kernel.tables, ruleset, timeout)?);
+            kernel.renew_pending();
             &combined
         } else {
             wanted.get_or_insert_with(|| as_read(ruleset))

@@ -4,6 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use dockfw_ir::diff::diff;
+use dockfw_ir::{Table, Verified};
+use dockfw_netlink::Batch;
+use dockfw_netlink::read::decode;
 
 use super::apply::Applied;
 use super::output::Failure;
@@ -189,8 +193,9 @@ impl Journal {
         }
     }
 
-    /// Records the commit that was pending and is permanent now.
-    pub(super) fn confirm(self, kernel_generation: u32) -> Recorded {
+    /// Records the commit that was pending and is permanent now, if it is the one that was kept:
+    /// one that was made without a history is not.
+    pub(super) fn confirm(self, ruleset: &Verified, kernel_generation: u32) -> Recorded {
         let locked = match self.state {
             Opened::Locked(locked) => locked,
             Opened::Off => return Recorded::none(None),
@@ -198,6 +203,7 @@ impl Journal {
         };
         let add = || match locked.unconfirmed()? {
             None => Ok(None),
+            Some(generation) if !has_become(&generation, ruleset) => Ok(None),
             Some(generation) => {
                 let number = write(&locked, generation, self.keep, kernel_generation)?;
                 locked.clear_unconfirmed()?;
@@ -241,6 +247,18 @@ fn generation(recipe: Recipe, applied: &Applied, program: Program, how: How) -> 
         recipe,
         artifact: applied.batch.to_bytes().unwrap_or_default(),
     }
+}
+
+/// Whether what was encoded of a generation is this ruleset, as it reads in the kernel.
+fn has_become(generation: &Generation, ruleset: &Verified) -> bool {
+    let Ok(batch) = Batch::from_bytes(&generation.artifact) else {
+        return false;
+    };
+    let is_same = |table: &Table| {
+        let encoded = decode(batch.as_bytes(), table.family, &table.name);
+        diff(&encoded.table, table).is_empty()
+    };
+    batch.tables().count() == ruleset.tables.len() && ruleset.tables.iter().all(is_same)
 }
 
 /// The number under which the commit stands in the history.

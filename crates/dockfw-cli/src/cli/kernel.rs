@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dockfw_ir::diff::{RulesetChanges, rulesets};
 use dockfw_ir::name::SetName;
+use dockfw_ir::pending::deadline;
 use dockfw_ir::table::Family;
 use dockfw_ir::verify::verify;
 use dockfw_ir::{Ruleset, Table, Value, Verified};
@@ -75,6 +76,19 @@ impl Kernel {
         self.unreadable.push((table.family, unreadable));
         self.expirations.push(expirations);
         self.tables.push(table);
+    }
+
+    /// Has the elements that decide how long a commit is pending differ from all that are wanted, so
+    /// that a commit with `--confirm` begins their time anew: what was wanted of an element and what
+    /// is left of it are two things, and only the first is compared.
+    pub(super) fn renew_pending(&mut self) {
+        for table in &mut self.tables {
+            let (until, _) = deadline(table.family);
+            let sets = table.sets.iter_mut().filter(|set| set.name == until);
+            for element in sets.flat_map(|set| &mut set.elements) {
+                element.extra = None;
+            }
+        }
     }
 
     /// The numbers of the rules.

@@ -3,9 +3,10 @@
 //! A rule is left out only where that cannot make the rest accept more: in the table filter, when
 //! it accepts, logs or counts, and when it changes nothing that another rule looks at. Positions
 //! in a chain would mean other rules afterwards, so that a text with positions keeps all of its
-//! rules, and so does one in which packets take addresses out of a list: those that a rule no longer
-//! accepts could get there. What is left out is blanked, so that every other byte keeps its place, and the text is
-//! read again: everything else must read as before.
+//! rules. So does one in which packets take addresses out of a list, or use up a limit up to which
+//! others are dropped: those that a rule no longer accepts could get there. What is left out is
+//! blanked, so that every other byte keeps its place, and the text is read again: everything else
+//! must read as before.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -78,7 +79,7 @@ struct Unsupported {
 /// Blanks the rules that may be left out.
 pub(crate) fn leave_out(text: &str, family: Family) -> Lenient {
     let (script, errors) = Script::parse(text, family);
-    let keeps_all = |of: &Located| is_positional(of) || forgets(of);
+    let keeps_all = |of: &Located| is_positional(of) || wears_out(of);
     let keeps_all = script.commands.iter().any(keeps_all);
     let mut found = unread(text, &errors);
     found.extend(script.commands.iter().filter_map(no_form(family)));
@@ -165,13 +166,21 @@ fn is_positional(located: &Located) -> bool {
     }
 }
 
-/// Commands that add `-m recent --remove`.
-fn forgets(located: &Located) -> bool {
+/// Commands that add a rule that can let a packet through because of packets before it: it takes
+/// an address out of a list, or stops no more than some packets.
+fn wears_out(located: &Located) -> bool {
     let (Command::Append { rules, .. } | Command::Insert { rules, .. }) = &located.command else {
         return false;
     };
-    let mut matches = rules.iter().flat_map(|rule| &rule.matches);
-    matches.any(|of| matches!(of, Match::Recent(of) if *of.action.value() == Action::Remove))
+    rules.iter().any(|rule| {
+        let stops = !is_harmless(rule);
+        rule.matches.iter().any(|of| {
+            let forgets = matches!(of, Match::Recent(of) if *of.action.value() == Action::Remove);
+            let some = matches!(of, Match::Limit(_) | Match::Quota(_) | Match::Statistic(_))
+                || matches!(of, Match::Hashlimit(of) if !of.above);
+            forgets || stops && some
+        })
+    })
 }
 
 /// Lines that cannot be read for a match or target that is not supported.
@@ -257,14 +266,18 @@ fn reason(rule: &Rule, table: TableName, family: Family) -> Option<rules::Reason
     Some(refused.into_iter().next()?.reason)
 }
 
-/// Whether nothing more is accepted without a rule.
-fn may_go(rule: &Rule, table: TableName) -> bool {
-    let harmless = matches!(
+/// Whether a rule stops no packet.
+const fn is_harmless(rule: &Rule) -> bool {
+    matches!(
         rule.target,
         None | Some(Target::Accept | Target::Log(_) | Target::Nflog(_))
-    );
+    )
+}
+
+/// Whether nothing more is accepted without a rule.
+fn may_go(rule: &Rule, table: TableName) -> bool {
     let text = rule.to_string();
-    table == TableName::Filter && harmless && !text.split(' ').any(line::has_effects)
+    table == TableName::Filter && is_harmless(rule) && !text.split(' ').any(line::has_effects)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect};
 use serde_json::json;
 
-use super::{Attempt, Change, ConfirmError, Keep, Reading, settle_pending};
+use super::{Attempt, Change, Keep, Reading, settle_pending};
 use crate::cli::Exit;
 use crate::cli::journal::{Journal, PlaceArgs, Recorded};
 use crate::cli::kernel::Kernel;
@@ -13,27 +13,26 @@ use crate::cli::output::{Failure, print, print_json};
 pub(in crate::cli) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
     let mut executor = Executor::open()?;
     let journal = Journal::of_place(place);
-    let committed = settle(&mut executor, Keep::New)?;
-    let recorded = journal.confirm(committed.generation);
+    let (change, committed) = settle(&mut executor, Keep::New)?;
+    let recorded = journal.confirm(&change.ruleset, committed.generation);
     show(&committed, &recorded, "confirmed", as_json)?;
     recorded.warn();
     executor.close_in_background();
     Ok(Exit::Done)
 }
 
-/// Takes back what is pending; `None` when nothing is.
+/// Takes back what is pending; `None` when nothing is, or when the kernel has gone back already.
 pub(in crate::cli) fn take_back(
     executor: &mut Executor,
     as_json: bool,
 ) -> Result<Option<Exit>, Failure> {
-    match settle(executor, Keep::Old) {
-        Ok(committed) => {
-            show(&committed, &Recorded::nothing(), "taken-back", as_json)?;
-            Ok(Some(Exit::Done))
-        }
-        Err(Failure::Confirm(ConfirmError::NothingPending)) => Ok(None),
-        Err(failure) => Err(failure),
+    let found = Kernel::read(executor)?.pending()?;
+    if found.iter().all(|pending| pending.left.is_none()) {
+        return Ok(None);
     }
+    let (_, committed) = settle(executor, Keep::Old)?;
+    show(&committed, &Recorded::nothing(), "taken-back", as_json)?;
+    Ok(Some(Exit::Done))
 }
 
 fn show(
@@ -64,7 +63,7 @@ fn show(
 }
 
 /// Commits one of the two generations alone.
-fn settle(executor: &mut Executor, keep: Keep) -> Result<Committed, Failure> {
+fn settle(executor: &mut Executor, keep: Keep) -> Result<(Change, Committed), Failure> {
     // Both closures need it, one after the other.
     let executor = std::cell::RefCell::new(executor);
     let read = || -> Result<_, Box<Failure>> {
@@ -91,6 +90,5 @@ fn settle(executor: &mut Executor, keep: Keep) -> Result<Committed, Failure> {
             Err(error) => Err(Box::new(error.into())),
         }
     };
-    let (_, committed) = settle_pending(keep, read, commit).map_err(Failure::Confirm)?;
-    Ok(committed)
+    settle_pending(keep, read, commit).map_err(Failure::Confirm)
 }

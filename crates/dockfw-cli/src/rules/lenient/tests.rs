@@ -161,3 +161,27 @@ fn lists_that_forget_keep_all_rules() {
         (0, 1),
     );
 }
+
+/// A packet that a rule no longer accepts could use up what others are stopped by.
+#[test]
+fn limits_that_stop_packets_keep_all_rules() {
+    let unsupported = format!("-A INPUT {UNSUPPORTED} -j ACCEPT\n");
+    let after = |rule: &str| format!("{unsupported}-A INPUT {rule}\n");
+    for stops in [
+        "-m limit --limit 5/s -j DROP",
+        "-m limit --limit 5/s -j REJECT",
+        "-m quota --quota 1000 -j DROP",
+        "-m statistic --mode nth --every 2 --packet 0 -j DROP",
+        "-m hashlimit --hashlimit-name a --hashlimit-mode srcip --hashlimit-upto 5/s -j DROP",
+    ] {
+        check(&after(stops), (0, 1));
+    }
+    for fine in [
+        "-m limit --limit 5/s -j LOG",
+        "-m limit --limit 5/s -j ACCEPT",
+        "-m hashlimit --hashlimit-name a --hashlimit-mode srcip --hashlimit-above 5/s -j DROP",
+        "-j DROP",
+    ] {
+        check(&after(fine), (1, 0));
+    }
+}
