@@ -22,11 +22,15 @@
 //!
 //! Lifetimes count as equal when they are less than 10 ms apart: the kernel keeps them in ticks.
 //!
+//! Of base chains with one hook and priority the one that was made last runs first. Where a new one
+//! would come behind one of a later table, [`rulesets`] has that table made anew.
+//!
 //! A rule without statements is equal to none, itself included: that is how a rule stands in a
 //! table that the IR has no words for.
 
 mod chain;
 mod count;
+mod order;
 mod refer;
 mod script;
 mod set;
@@ -285,15 +289,17 @@ pub fn rulesets<'a>(from: &'a [Table], to: &'a Verified) -> RulesetChanges<'a> {
         .iter()
         .filter(|old| !to.tables.iter().any(|new| is(old, new)))
         .map(TableChange::Removed);
-    let others = to.tables.iter().filter_map(|new| {
+    let others = to.tables.iter().map(|new| {
         let Some(old) = from.iter().find(|old| is(old, new)) else {
             return Some(TableChange::Created(new));
         };
         let changes = diff(old, new);
         (!changes.is_empty()).then_some(TableChange::Changed(changes))
     });
+    let mut others: Vec<_> = others.collect();
+    order::mend(from, &to.tables, &mut others);
     RulesetChanges {
-        tables: removed.chain(others).collect(),
+        tables: removed.chain(others.into_iter().flatten()).collect(),
     }
 }
 
@@ -329,6 +335,16 @@ impl<'a> RulesetChanges<'a> {
                 None => self.tables.push(replacement),
             }
         }
+        // Tables are made in the order of the ruleset.
+        self.tables.sort_by_key(|change| {
+            let of = match change {
+                TableChange::Removed(_) => return None,
+                TableChange::Created(table) => *table,
+                TableChange::Changed(changes) => changes.to,
+            };
+            let mut all = to.tables.iter();
+            all.position(|table| (table.family, &table.name) == (of.family, &of.name))
+        });
         self
     }
 }

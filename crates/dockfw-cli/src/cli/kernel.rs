@@ -107,15 +107,16 @@ impl Kernel {
         self.expirations.iter().any(|of| !of.is_empty())
     }
 
-    /// Whether a table is made anew rather than changed.
-    pub(super) fn is_replaced(&self, table: &Table) -> bool {
-        self.replaced.contains(&table.family)
-    }
-
     /// What makes the tables those of `wanted`, which must be [`as_read`].
+    ///
+    /// Where one table is made anew all are, so that base chains of one hook and priority end in
+    /// the order of the ruleset.
     pub(super) fn changes<'a>(&'a self, wanted: &'a Verified) -> RulesetChanges<'a> {
         let changes = rulesets(&self.tables, wanted);
-        changes.replacing(&self.tables, wanted, |table| self.is_replaced(table))
+        if self.replaced.is_empty() {
+            return changes;
+        }
+        changes.replacing(&self.tables, wanted, |_| true)
     }
 
     /// The tables, each with what is left of the lifetimes in it.

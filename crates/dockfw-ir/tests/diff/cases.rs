@@ -302,9 +302,10 @@ fn a_rule_without_statements_is_equal_to_none() {
 
 #[test]
 fn tables_come_and_go() {
+    // At different places, so that none comes in front of another.
     let named = |text: &str| Table {
         name: TableName::new(text).unwrap(),
-        ..table(vec![], vec![base("f", 0)])
+        ..table(vec![], vec![base("f", i32::try_from(text.len()).unwrap())])
     };
     let from = [named("gone"), named("same"), named("changed")];
     let mut other = named("changed");
@@ -328,4 +329,40 @@ fn tables_come_and_go() {
     assert_eq!(changes.counts().tables_replaced, 1);
     assert_eq!(changes.counts().tables_removed, 1);
     assert!(diff::rulesets(&to.tables, &to).is_empty());
+}
+
+/// The later chain of one place runs first, and it is the later one only when it is made later.
+#[test]
+fn base_chains_of_two_tables_keep_the_order_of_the_ruleset() {
+    let table = |family, chains| Table {
+        family,
+        name: TableName::new("dockfw").unwrap(),
+        comment: None,
+        sets: vec![],
+        chains,
+    };
+    let ip = || table(Family::Ip, vec![base("b", 0)]);
+    let changed = |from: &[Table], tables: Vec<Table>| {
+        let to = verify(Ruleset { tables }).unwrap();
+        let changes = diff::rulesets(from, &to);
+        let word = |change: &TableChange<'_>| match change {
+            TableChange::Created(of) => (of.family, "created"),
+            TableChange::Removed(of) => (of.family, "removed"),
+            TableChange::Changed(of) if of.replace => (of.to.family, "replaced"),
+            TableChange::Changed(of) => (of.to.family, "changed"),
+        };
+        changes.tables().iter().map(word).collect::<Vec<_>>()
+    };
+    let inet = |priority| table(Family::Inet, vec![base("a", priority)]);
+    let (created, replaced) = ((Family::Inet, "created"), (Family::Ip, "replaced"));
+    assert_eq!(changed(&[ip()], vec![inet(0), ip()]), [created, replaced]);
+    assert_eq!(changed(&[ip()], vec![ip(), inet(0)]), [created]);
+    assert_eq!(changed(&[ip()], vec![inet(5), ip()]), [created]);
+    // One more chain in a table that stays.
+    let two = table(Family::Inet, vec![base("a", 5), base("c", 0)]);
+    let found = changed(&[inet(5), ip()], vec![two, ip()]);
+    assert_eq!(found, [(Family::Inet, "changed"), replaced]);
+    let ip6 = table(Family::Ip6, vec![base("a", 0)]);
+    let found = changed(&[ip()], vec![ip6, ip()]);
+    assert_eq!(found, [(Family::Ip6, "created")]);
 }

@@ -16,7 +16,7 @@ use dockfw_ir::statement::{
 };
 use dockfw_ir::table::{Family, Ruleset, Table};
 use dockfw_ir::value::Value;
-use dockfw_netlink::Executor;
+use dockfw_netlink::{Batch, Executor, Expect, RuleHandles};
 
 use super::lab::in_namespace;
 use super::{commit, table_name};
@@ -258,4 +258,40 @@ fn tables_of_one_replacement_keep_their_order_too() {
         Family::Ip,
     );
     assert_eq!(found, [(true, false), (true, false)]);
+}
+
+/// A change ends in the order of a replacement, also where another table comes in front.
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn a_table_that_comes_in_front_of_one_that_stays_runs_behind_it() {
+    let ip = || table(Family::Ip, vec![drops()]);
+    let both = Ruleset {
+        tables: vec![table(Family::Inet, vec![marks()]), ip()],
+    };
+    let replaced = after(std::slice::from_ref(&both), Family::Inet);
+    assert_eq!(replaced, [(true, false)]);
+    in_namespace(|| {
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status();
+        assert!(up.unwrap().success());
+        let mut executor = Executor::open().unwrap();
+        commit(&mut executor, &Ruleset { tables: vec![ip()] });
+        let name = table_name("dockfw");
+        let read = executor.read([(Family::Ip, &name)]).unwrap();
+        let from: Vec<Table> = read.tables.iter().map(|of| of.table.clone()).collect();
+        let to = super::verified(both.clone());
+        let changes = dockfw_ir::diff::rulesets(&from, &to);
+        let mut handles = RuleHandles::new();
+        for of in &read.tables {
+            for (chain, rules) in &of.rules {
+                let numbers = rules.iter().map(|rule| rule.handle).collect();
+                handles.insert(&of.table, chain, numbers);
+            }
+        }
+        let batch = Batch::change(&changes, &handles).unwrap();
+        let expect = Expect::Generation(read.generation);
+        executor.commit(&batch, expect).unwrap();
+        assert!(sends());
+    });
 }
