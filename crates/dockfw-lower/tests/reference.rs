@@ -17,3 +17,5 @@ mod goldens;
 mod kernel;
 #[path = "reference/operations.rs"]
 mod operations;
+#[path = "reference/templates.rs"]
+mod templates;

@@ -7,12 +7,15 @@
 )]
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 
 use dockfw::policy::{self, Source};
-use dockfw_lower::host::Host;
+use dockfw_lower::docker::publish::{Protocol, Publish};
+use dockfw_lower::host::{Driver, GatewayMode, Host, Network};
+use dockfw_testkit::equivalence::run::play;
 use dockfw_testkit::equivalence::{
-    Case, Divergence, Generator, Packet, Report, Rng, Run, emit, run,
+    Case, Divergence, Generator, Packet, Report, Rng, Run, emit, run, shrink,
 };
 
 /// As many packets as the environment says.
@@ -81,6 +84,105 @@ fn policies_read_back() {
     }
 }
 
+/// Every option that dockerd has is on some of the hosts, so that none is left untried.
+#[test]
+fn hosts_have_every_option() {
+    let hosts: Vec<Host> = (0..1500)
+        .map(|index| Generator::new(Rng::new(5, index)).host())
+        .collect();
+    let some = |what: &str, is: &dyn Fn(&Host) -> bool| {
+        assert!(hosts.iter().any(is), "no host with {what}");
+    };
+    let network = |what: &str, is: &dyn Fn(&Network) -> bool| {
+        some(what, &|host| host.networks.iter().any(is));
+    };
+    let publish = |what: &str, is: &dyn Fn(&Publish) -> bool| {
+        some(what, &|host| {
+            host.containers.iter().any(|of| of.publish.iter().any(is))
+        });
+    };
+    for on in [true, false] {
+        some("userland-proxy", &|host| host.daemon.userland_proxy == on);
+        some("allow-direct-routing", &|host| {
+            host.daemon.allow_direct_routing == on
+        });
+        some("ip-forward", &|host| host.daemon.ip_forward == on);
+        some("ip-forward-no-drop", &|host| {
+            host.daemon.ip_forward_no_drop == on
+        });
+        some("WSL2", &|host| host.wsl2_mirrored == on);
+        some("swarm", &|host| host.ingress.is_some() == on);
+        network("internal", &|of| of.internal == on);
+        network("icc", &|of| of.icc == on);
+        network("masquerading", &|of| of.masquerade == on);
+        network("inhibit_ipv4", &|of| of.inhibit_ipv4 == on);
+        network("a family", &|of| of.ipv4.is_some() == on);
+        network("a family", &|of| of.ipv6.is_some() == on);
+    }
+    some("a masked mark", &|host| {
+        let mark = host.daemon.bridge_accept_fwmark;
+        mark.is_some_and(|of| of.mask != u32::MAX)
+    });
+    some("links", &|host| {
+        host.containers.iter().any(|of| !of.links.is_empty())
+    });
+    some("several networks of a container", &|host| {
+        host.containers.iter().any(|of| of.endpoints.len() > 2)
+    });
+    some("gw-priority", &|host| {
+        let mut endpoints = host.containers.iter().flat_map(|of| &of.endpoints);
+        endpoints.any(|of| of.gw_priority != 0)
+    });
+    for driver in [
+        Driver::Bridge,
+        Driver::Ipvlan,
+        Driver::Macvlan,
+        Driver::Overlay,
+        Driver::Host,
+        Driver::None,
+    ] {
+        network("a driver", &|of| of.driver == driver);
+    }
+    for mode in [
+        GatewayMode::Nat,
+        GatewayMode::NatUnprotected,
+        GatewayMode::Routed,
+        GatewayMode::Isolated,
+    ] {
+        network("a mode of IPv4", &|of| {
+            of.ipv4.is_some_and(|of| of.gateway_mode == mode)
+        });
+        network("a mode of IPv6", &|of| {
+            of.ipv6.is_some_and(|of| of.gateway_mode == mode)
+        });
+    }
+    network("host_ipv4", &|of| {
+        of.ipv4.is_some_and(|of| of.host_address.is_some())
+    });
+    network("host_ipv6", &|of| {
+        of.ipv6.is_some_and(|of| of.host_address.is_some())
+    });
+    network("two trusted interfaces", &|of| {
+        of.trusted_host_interfaces.len() > 1
+    });
+    for binding in ["0.0.0.0", "127.0.0.1", "::", "::1"] {
+        let binding: IpAddr = binding.parse().unwrap();
+        network("a host binding", &|of| of.host_binding == binding);
+        publish("a host address", &|of| of.host == Some(binding));
+    }
+    network("two addresses", &|of| {
+        of.ipv4.is_some_and(|of| of.subnet.prefix_len() == 31)
+    });
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+        publish("a protocol", &|of| of.protocol == protocol);
+    }
+    publish("a range", &|of| of.container_ports.count() > 1);
+    publish("no host port", &|of| of.host_ports.is_none());
+    publish("one host port of a range", &|of| {
+        of.host_ports.is_some() && of.definite_host_ports().is_none()
+    });
+}
+
 /// Differences that were found once, and are no more.
 #[test]
 fn found_cases_are_settled() {
@@ -102,6 +204,39 @@ fn found_cases_are_settled() {
             judge.trails(&packet)
         );
     }
+}
+
+/// What a difference is printed as is a fixture: it reads back, it is small, and it still differs.
+#[test]
+fn findings_are_fixtures() {
+    let rewritten = |host: &Host, packet: &Packet| {
+        let judgement = Case::new(host.clone()).judge().judge(packet);
+        judgement.ours.forwarded_to().is_some() && judgement.ours.destination != packet.destination
+    };
+    let mut shown = 0;
+    for index in 0..20 {
+        let host = Generator::new(Rng::new(9, 2 * index)).host();
+        let case = Case::new(host.clone());
+        let mut found = None;
+        let mut rng = Rng::new(9, 2 * index + 1);
+        play(&case.judge(), &mut rng, 250, &mut |packet, _| {
+            found = Some(packet.clone()).filter(|packet| rewritten(&host, packet));
+            found.is_none()
+        });
+        let Some(packet) = found else { continue };
+        let (host, packet) = shrink(&host, &packet, &rewritten);
+        let text = emit::finding(&host, None, &packet);
+        let policy = text.strip_prefix("--- policy.toml\n").unwrap();
+        let (policy, rest) = policy.split_once("--- packet.toml\n").unwrap();
+        let (line, _) = rest.split_once("---\n").unwrap();
+        assert_eq!(read(policy), host, "{text}");
+        assert_eq!(toml::from_str::<Packet>(line).unwrap(), packet, "{text}");
+        assert!(rewritten(&host, &packet), "{text}");
+        let publishes: usize = host.containers.iter().map(|of| of.publish.len()).sum();
+        assert!(publishes <= 1 && host.networks.len() <= 2, "{text}");
+        shown += 1;
+    }
+    assert!(shown > 4, "{shown} findings");
 }
 
 /// Two networks; `options` and `daemon` are lines for the first one and for dockerd.

@@ -47,6 +47,7 @@ pub(super) struct DaemonReading {
     pub(super) default_bridge: Settings,
     /// `default-network-opts` of the bridge driver.
     pub(super) bridge_labels: Vec<Label>,
+    iptables: Option<bool>,
     seen: Once,
 }
 
@@ -83,7 +84,11 @@ impl DaemonReading {
                 "ip" => self.default_bridge.host_binding = address(value, cursor),
                 "default-network-opts" => self.default_network_opts(value, cursor),
                 "iptables" | "ip6tables" => {
-                    if cursor.boolean(name, value) == Some(true) {
+                    let enabled = cursor.boolean(name, value);
+                    if name == "iptables" {
+                        self.iptables = enabled;
+                    }
+                    if enabled == Some(true) {
                         let message = format!(
                             "with {name} = true, dockerd programs rules of its own beside dockfw's"
                         );
@@ -124,6 +129,23 @@ impl DaemonReading {
                 let draft = Draft::error(cursor.span(driver), message).help(help);
                 cursor.push(draft);
             }
+        }
+    }
+
+    /// Warns of a daemon.json that dockerd refuses, although the policy is clear.
+    ///
+    /// Source: moby docker-v29.0.0, `daemon/daemon_unix.go`, `verifyDaemonSettings`.
+    pub(super) fn refused(&self, report: &mut Report<'_>) {
+        let (Some(icc), Some(iptables)) = (self.seen.get("icc"), self.seen.get("iptables")) else {
+            return;
+        };
+        if self.default_bridge.icc == Some(false) && self.iptables == Some(false) {
+            let message =
+                "dockerd does not start with icc = false and iptables = false in daemon.json";
+            let help = "leave \"icc\" out of daemon.json; what the policy says closes the default \
+                        bridge all the same. Remove `iptables` here to silence this";
+            let draft = Draft::warning(icc, message);
+            report.push(draft.related(iptables, "and this").help(help));
         }
     }
 

@@ -257,6 +257,7 @@ impl Reading {
             broken_networks.push(broken);
         }
         self.daemon.without_effect(&host, self.unreliable, report);
+        self.daemon.refused(report);
         host.daemon = self.daemon.daemon;
         host.wsl2_mirrored = self.host.wsl2_mirrored;
         let Swarm {

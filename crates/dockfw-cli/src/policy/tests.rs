@@ -70,6 +70,45 @@ fn daemon_keys() {
 }
 
 #[test]
+fn default_network_opts_do_not_reach_what_dockerd_makes_itself() {
+    let text = "[daemon]\n\
+                default-network-opts.bridge = { 'com.docker.network.bridge.gateway_mode_ipv4' = 'routed' }\n\
+                [[network]]\nname = 'docker_gwbridge'\nbridge = 'docker_gwbridge'\nsubnets = ['172.19.0.0/16']\n\
+                [[network]]\nname = 'bridge'\nsubnets = ['172.17.0.0/16']\n";
+    let host = host(&format!("{text}{WEB}"));
+    let modes: Vec<_> = host
+        .networks
+        .iter()
+        .map(|network| network.ipv4.unwrap().gateway_mode)
+        .collect();
+    let nat = GatewayMode::Nat;
+    assert_eq!(modes, [nat, nat, GatewayMode::Routed]);
+}
+
+#[test]
+fn icc_and_iptables_that_dockerd_does_not_start_with() {
+    let default = "[[network]]\nname = 'bridge'\nsubnets = ['172.17.0.0/16']\n";
+    let warnings = |daemon: &str| {
+        let policy = files(&[&format!("version = 1\n[daemon]\n{daemon}{default}")]).unwrap();
+        let warnings = policy.warnings.iter();
+        warnings
+            .map(|of| format!("{}: {}", of.location(), of.message()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("icc = false\niptables = false\n"),
+        ["0.toml:3:1: dockerd does not start with icc = false and iptables = false in daemon.json"]
+    );
+    for fine in [
+        "icc = false\n",
+        "icc = true\niptables = false\n",
+        "iptables = false\n",
+    ] {
+        assert_eq!(warnings(fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
 fn the_default_bridge_takes_the_options_of_the_daemon() {
     let text = "[daemon]\nicc = false\nip-masq = false\nip = '127.0.0.1'\n\
                 default-network-opts.bridge = { 'com.docker.network.bridge.inhibit_ipv4' = '1' }\n\

@@ -384,7 +384,7 @@ fn sixty_thousand_ports() {
 }
 
 /// `docker0` without icc, and a server and a client on it that is linked to it.
-fn linked() -> Host {
+pub(crate) fn linked() -> Host {
     let mut host = host();
     let mut docker0 = bridge("docker0", "172.17.0.0/16");
     (docker0.name, docker0.icc) = ("bridge".to_owned(), false);

@@ -12,22 +12,23 @@ use crate::corpus::{compare, files, folder, note, table};
 
 /// The parameters that a golden's name spells.
 #[derive(Debug)]
-struct Case<'a> {
-    name: &'a str,
+pub(crate) struct Case<'a> {
+    /// The file's name.
+    pub(crate) name: &'a str,
 }
 
 impl Case<'_> {
-    fn value(&self, key: &str) -> Option<&str> {
+    pub(crate) fn value(&self, key: &str) -> Option<&str> {
         let stem = self.name.split("__").next().unwrap();
         stem.split(',')
             .find_map(|part| part.strip_prefix(key)?.strip_prefix('='))
     }
 
-    fn is(&self, key: &str) -> bool {
+    pub(crate) fn is(&self, key: &str) -> bool {
         self.value(key) == Some("true")
     }
 
-    fn ipv4(&self) -> bool {
+    pub(crate) fn ipv4(&self) -> bool {
         self.name.ends_with("__iptables.golden")
     }
 
@@ -85,7 +86,7 @@ fn dump(program: &Program) -> String {
 }
 
 /// Runs one golden: clean, scenario, clean again. Returns whether all three agree.
-fn run(case: &Case<'_>, expected: &str, clean: Option<&str>, both: bool) -> bool {
+pub(crate) fn run(case: &Case<'_>, expected: &str, clean: Option<&str>, both: bool) -> bool {
     let mut firewaller = Firewaller::new(case.config(both));
     let dump_of = |firewaller: &Firewaller| {
         dump(if case.ipv4() {

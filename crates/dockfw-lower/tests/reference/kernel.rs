@@ -12,10 +12,10 @@ use std::process::{Command, Stdio};
 use dockfw_iptables::{Family, Program};
 use dockfw_ir::name::IfName;
 use dockfw_lower::docker::publish::{PortRange, Protocol, Publish};
-use dockfw_lower::host::{Daemon, Endpoint, Fwmark, GatewayMode, Host};
+use dockfw_lower::host::{Daemon, Endpoint, Fwmark, GatewayMode, Host, Ingress};
 use dockfw_lower::reference::reference;
 
-use crate::cases::{bridge, container, host, ipv6, publish};
+use crate::cases::{bridge, container, host, ipv6, linked, publish};
 use crate::corpus::compare;
 
 /// Loads a program in a network namespace of its own and returns what is saved afterwards,
@@ -121,6 +121,38 @@ fn everything(daemon: &Daemon, mode: GatewayMode, icc: bool) -> Host {
     host
 }
 
+/// A node of a swarm on WSL2, with links on the default bridge, in both families where there are
+/// two, and a network of IPv6 only.
+fn with_neighbours() -> Host {
+    let mut host = linked();
+    let gateway_bridge = bridge("docker_gwbridge", "172.18.0.0/16");
+    let mut ipv6_only = bridge("br-six", "192.0.2.0/24");
+    ipv6_only.ipv4 = None;
+    ipv6_only.ipv6 = Some(ipv6("2001:db8:6::/64"));
+    host.networks.extend([gateway_bridge, ipv6_only]);
+    host.wsl2_mirrored = true;
+    let range = |first, last| PortRange::new(first, last).unwrap();
+    let services = Publish {
+        host: None,
+        host_ports: Some(range(9000, 9002)),
+        container_ports: range(80, 82),
+        protocol: Protocol::Udp,
+    };
+    host.ingress = Some(Ingress {
+        sandbox: "172.18.0.2".parse().unwrap(),
+        publish: vec![publish(None, 8080, 80), services],
+    });
+    let mut six = container("six", &[(2, "192.0.2.2")], &[publish(None, 8081, 80)]);
+    for endpoint in &mut six.endpoints {
+        endpoint.ipv4 = None;
+        endpoint.ipv6 = Some("2001:db8:6::2".parse().unwrap());
+    }
+    let local = [publish(Some("127.0.0.1"), 8082, 80)];
+    host.containers
+        .extend([six, container("local", &[(0, "172.17.0.9")], &local)]);
+    host
+}
+
 #[test]
 #[ignore = "needs root and iptables: cargo test -- --ignored"]
 fn programs_load_and_come_back() {
@@ -129,6 +161,14 @@ fn programs_load_and_come_back() {
         mark: 0x2a,
         mask: 0xff,
     };
+    for userland_proxy in [true, false] {
+        let mut swarm = with_neighbours();
+        swarm.daemon.userland_proxy = userland_proxy;
+        check(
+            &format!("swarm, links, WSL2, proxy {userland_proxy}"),
+            &swarm,
+        );
+    }
     let daemons = [
         Daemon {
             userland_proxy: false,

@@ -104,6 +104,39 @@ fn a_restart_wipes_dockers_chains_and_nothing_else() {
     );
 }
 
+/// moby's `TestUserChain`: with and without a rule of the operator's in FORWARD, with Docker's
+/// rules on and off, and all of it a second time.
+#[test]
+fn the_operators_chain_comes_first_and_stays() {
+    for (enabled, drop) in [(true, true), (true, false), (false, true), (false, false)] {
+        let config = if enabled { IPV4 } else { Config::default() };
+        let mut before = Program::new(Family::Ipv4);
+        if drop {
+            let filter = before.table_mut(TableName::Filter);
+            let forward = filter.chain_mut("FORWARD").unwrap();
+            forward.append(Rule::new(Target::Drop));
+        }
+        let mut firewaller = Firewaller::on(config, before.clone(), Program::new(Family::Ipv6));
+        firewaller.setup_user_chain();
+        let mut program = firewaller.into_programs().0;
+        if !enabled {
+            assert_eq!(program, before);
+            continue;
+        }
+        let mut forward = vec!["-j DOCKER-USER", "-j DOCKER-FORWARD"];
+        forward.extend(drop.then_some("-j DROP"));
+        check(&program, TableName::Filter, "FORWARD", &forward);
+        check(&program, TableName::Filter, "DOCKER-USER", &[]);
+        let filter = program.table_mut(TableName::Filter);
+        let user = filter.chain_mut("DOCKER-USER").unwrap();
+        user.append(Rule::new(Target::Drop));
+        let mut again = Firewaller::on(config, program, Program::new(Family::Ipv6));
+        again.setup_user_chain();
+        check(again.ipv4(), TableName::Filter, "FORWARD", &forward);
+        check(again.ipv4(), TableName::Filter, "DOCKER-USER", &["-j DROP"]);
+    }
+}
+
 #[test]
 fn everything_again_changes_nothing() {
     let once = running(IPV4);

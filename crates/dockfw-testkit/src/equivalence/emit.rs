@@ -157,8 +157,10 @@ fn network(text: &mut String, of: &Network) {
     if let Some(bridge) = &of.bridge {
         let _ = writeln!(text, "bridge = {}", quoted(bridge.as_str()));
     }
-    let subnets = super::world::subnets(of);
-    let _ = writeln!(text, "subnets = {}", list(subnets));
+    if of.ipv4.is_some() || of.ipv6.is_some() {
+        let subnets = super::world::subnets(of);
+        let _ = writeln!(text, "subnets = {}", list(subnets));
+    }
     let gateways = [
         of.ipv4.and_then(|of| Some(IpAddr::V4(of.gateway?))),
         of.ipv6.and_then(|of| Some(IpAddr::V6(of.gateway?))),

@@ -31,7 +31,7 @@ const DEVICES: [&str; 8] = [
     "brZ",
     "a-bridge_123456",
 ];
-const SUBNETS4: [&str; 9] = [
+const SUBNETS4: [&str; 10] = [
     "10.9.0.0/28",
     "10.9.0.16/28",
     "10.9.0.32/29",
@@ -41,6 +41,7 @@ const SUBNETS4: [&str; 9] = [
     "192.168.0.0/24",
     "192.168.1.0/24",
     "10.0.0.252/30",
+    "10.0.0.250/31",
 ];
 const SUBNETS6: [&str; 7] = [
     "2001:db8:1::/64",
@@ -114,7 +115,7 @@ impl Generator {
                 if self.keep(&mut host, |host| {
                     host.containers[place].publish.push(publish);
                 }) {
-                    last = Some(publish);
+                    last = publish.definite_host_ports().map(|_| publish);
                 }
             }
         }
@@ -177,11 +178,18 @@ impl Generator {
         let driver = *rng.weighted(&[
             (38, Driver::Bridge),
             (2, Driver::Macvlan),
+            (1, Driver::Ipvlan),
             (1, Driver::Overlay),
+            (1, Driver::Host),
+            (1, Driver::None),
         ]);
         let internal = rng.chance(20);
-        let (has4, has6) =
-            *rng.weighted(&[(35, (true, false)), (20, (false, true)), (45, (true, true))]);
+        let (has4, has6) = match driver {
+            Driver::Host | Driver::None => (false, false),
+            Driver::Bridge | Driver::Ipvlan | Driver::Macvlan | Driver::Overlay => {
+                *rng.weighted(&[(35, (true, false)), (20, (false, true)), (45, (true, true))])
+            }
+        };
         let ipv4 = has4.then(|| {
             let subnet: Ipv4Net = rng.pick(&SUBNETS4).parse().unwrap();
             let last = Some(Ipv4Addr::from(u32::from(subnet.broadcast()) - 1));
@@ -313,12 +321,19 @@ impl Generator {
         } else {
             first(rng)
         };
-        Publish {
+        let mut publish = Publish {
             host,
             host_ports: Some(range(host_first, length)),
             container_ports: range(container_first, length),
             protocol,
+        };
+        // What leaves the choice to dockerd is accepted where the host port plays no part.
+        match rng.below(12) {
+            0 => publish.host_ports = None,
+            1 => publish.container_ports = range(container_first, 1),
+            _ => {}
         }
+        publish
     }
 }
 

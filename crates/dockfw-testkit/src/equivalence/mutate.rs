@@ -13,6 +13,7 @@ use dockfw_ir::value::Value;
 use super::rng::Rng;
 
 mod feature;
+mod swap;
 pub mod user;
 
 /// A mutation.
@@ -77,6 +78,9 @@ pub const ALL: &[Mutation] = &[
     Mutation { name: "direct access guarded in every ct state", apply: guard_every_state },
     Mutation { name: "direct access guarded in ct state new only", apply: guard_new_only },
     Mutation { name: "a dispatch leads to another network", apply: other_network },
+    Mutation { name: "the ports of two networks swapped", apply: |r, g| swap::chains_of_two_networks(r, g, "DOCKER__") },
+    Mutation { name: "the ways out of two networks swapped", apply: |r, g| swap::chains_of_two_networks(r, g, "DOCKER-ISOLATION__") },
+    Mutation { name: "the masquerading of two networks swapped", apply: |r, g| swap::chains_of_two_networks(r, g, "MASQUERADE__") },
     Mutation { name: "lose the accept of what linked clients send", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("LINK: to")) },
     Mutation { name: "lose the accept of what linked servers answer", apply: |r, g| remove_rule(r, g, |_, rule| comment(rule).starts_with("LINK: back")) },
     Mutation { name: "links and their answers swapped", apply: feature::swap_link_directions },

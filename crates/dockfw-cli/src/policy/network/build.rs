@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use dockfw_ir::name::IfName;
 use dockfw_lower::docker::check::NetworkField;
-use dockfw_lower::host::{DEFAULT_BRIDGE, Driver, Family, Network, NetworkFamily};
+use dockfw_lower::host::{DEFAULT_BRIDGE, DOCKER_GWBRIDGE, Driver, Family, Network, NetworkFamily};
 
 use super::{DEFAULT_DEVICE, RawNetwork};
 use crate::policy::daemon::DaemonReading;
@@ -139,6 +139,11 @@ impl RawNetwork {
         if is_default {
             // dockerd makes the default bridge itself; default-network-opts do not reach it.
             return settings.or(&daemon.default_bridge);
+        }
+        if self.name.as_deref() == Some(DOCKER_GWBRIDGE) {
+            // Nor this one, which swarm makes; whoever made it beforehand sees its labels in
+            // `docker network inspect`.
+            return settings;
         }
         let mut defaults = Settings::default();
         for label in &daemon.bridge_labels {

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::claims::{Claims, Conflict};
+use super::network::view;
 use super::{ContainerField, IngressField, NetworkField, Place, Problem};
 use crate::docker::binding::{Mapping, MappingKind, for_each_mapping};
 use crate::docker::gateway::gateway_endpoints;
 use crate::docker::publish::Publish;
-use crate::host::{Container, Driver, Endpoint, Host, Network};
+use crate::host::{Container, Driver, Endpoint, Family, GatewayMode, Host, Network};
 
 /// What becomes of one publish, over all networks and families.
 #[derive(Clone, Copy, Default)]
@@ -151,7 +152,7 @@ fn judge(
 ) -> Option<Problem> {
     if outcome.nat {
         if publish.definite_host_ports().is_some() {
-            return None;
+            return open_besides(host, container, publish, outcome, place);
         }
         let name = &container.name;
         let (message, help) = match publish.host_ports {
@@ -167,7 +168,7 @@ fn judge(
         return Some(Problem::error(place, message).help(help));
     }
     if outcome.proxied {
-        return None;
+        return open_besides(host, container, publish, outcome, place);
     }
     if outcome.routed {
         let ignored = match (publish.host, publish.host_ports) {
@@ -194,6 +195,50 @@ fn judge(
         );
     }
     Some(unmapped(host, container, publish, place))
+}
+
+/// Says that a host address which limits a publish in one network does not in another one, whose
+/// gateway mode is routed: there the port is open to everybody.
+///
+/// Nothing is said of a host port alone, which the first network needs.
+///
+/// Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/port_mapping_linux.go`: the host
+/// address of a routed mapping is replaced by the unspecified one.
+fn open_besides(
+    host: &Host,
+    container: &Container,
+    publish: &Publish,
+    outcome: Outcome,
+    place: Place,
+) -> Option<Problem> {
+    let address = publish.host.filter(|of| !of.is_unspecified())?;
+    if !outcome.routed {
+        return None;
+    }
+    let family = match address {
+        IpAddr::V4(_) => Family::Ipv4,
+        IpAddr::V6(_) => Family::Ipv6,
+    };
+    let is_routed = |network: &Network| {
+        let mode = view(network, family).map(|of| of.gateway_mode);
+        network.driver == Driver::Bridge && !network.internal && mode == Some(GatewayMode::Routed)
+    };
+    let mut endpoints = container.endpoints.iter().map(|endpoint| endpoint.network);
+    let at = endpoints.find(|at| host.networks.get(*at).is_some_and(is_routed))?;
+    let name = &host.networks.get(at)?.name;
+    let message = format!(
+        "the host address is ignored in network `{name}`, because its gateway mode is routed: \
+         port {} is open on the container's own address there",
+        publish.container_ports
+    );
+    Some(
+        Problem::warning(place, message)
+            .related(
+                Place::network(at, NetworkField::GatewayMode(family)),
+                "routed",
+            )
+            .help("disconnect the container from that network if the port is for one address only"),
+    )
 }
 
 /// Why a publish leads nowhere, although the container is in a bridge network.

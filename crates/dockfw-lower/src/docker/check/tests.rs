@@ -421,6 +421,39 @@ fn routed_networks_ignore_the_host_part() {
 }
 
 #[test]
+fn a_host_address_does_not_limit_a_routed_network() {
+    let on_both = |publish| container("c", &[(0, "10.1.0.2"), (1, "10.2.0.2")], &[publish]);
+    let mut host = web(vec![on_both("127.0.0.1:8080:80")]);
+    host.networks.push(network("z-routed", 2));
+    fine(&host);
+    host.networks[1].ipv4.as_mut().unwrap().gateway_mode = GatewayMode::Routed;
+    one(
+        &host,
+        "warning container 0 Publish(0): the host address is ignored in network `z-routed`, because \
+         its gateway mode is routed: port 80 is open on the container's own address there",
+    );
+    // Relayed by docker-proxy in the first network, routed in the second.
+    let mut proxied = host.clone();
+    proxied.networks[1].ipv6.as_mut().unwrap().gateway_mode = GatewayMode::Routed;
+    proxied.containers = vec![container(
+        "c",
+        &[(0, "10.1.0.2"), (1, "10.2.0.2 2001:db8:2::2")],
+        &["[::1]:8080:80"],
+    )];
+    proxied.containers[0].endpoints[0].gw_priority = 1;
+    assert_eq!(crate::docker::check::check(&proxied).len(), 1);
+    for publish in ["8080:80", "0.0.0.0:8080:80"] {
+        host.containers[0] = on_both(publish);
+        fine(&host);
+    }
+    // The other family is not routed.
+    host.networks[1].ipv4.as_mut().unwrap().gateway_mode = GatewayMode::Nat;
+    host.networks[1].ipv6.as_mut().unwrap().gateway_mode = GatewayMode::Routed;
+    host.containers[0] = on_both("127.0.0.1:8080:80");
+    fine(&host);
+}
+
+#[test]
 fn a_host_address_needs_a_container_address_of_its_family() {
     let mut host = web(vec![container("c", &[(0, "10.1.0.2")], &["[::1]:80:80"])]);
     // docker-proxy relays it.

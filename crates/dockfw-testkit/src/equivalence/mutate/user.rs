@@ -28,6 +28,7 @@ pub const ALL: &[Mutation] = &[
     Mutation { name: "goto for jump", apply: |r, g| change(r, g, |of| verdict(of, |of| if let Verdict::Jump(to) = of { Some(Verdict::Goto(to)) } else { None })) },
     Mutation { name: "jump for goto", apply: |r, g| change(r, g, |of| verdict(of, |of| if let Verdict::Goto(to) = of { Some(Verdict::Jump(to)) } else { None })) },
     Mutation { name: "RETURN as ACCEPT", apply: |r, g| change(r, g, |of| verdict(of, |of| (of == Verdict::Return).then_some(Verdict::Accept))) },
+    Mutation { name: "Docker's rules before the operator's", apply: super::swap::operator_last },
     Mutation { name: "ACCEPT as RETURN", apply: |r, g| change(r, g, |of| verdict(of, |of| (of == Verdict::Accept).then_some(Verdict::Return))) },
 ];
 
