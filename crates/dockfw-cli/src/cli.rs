@@ -63,7 +63,8 @@ Exit codes:
   0  done
   1  operational error
   2  the input is wrong; every mistake is shown with file, line and column
-  3  plan: something would change; status: nothing is loaded
+  3  plan: something would change; status: nothing is loaded; import --clean-docker-rules: an
+     earlier dockerd left rules
   5  the kernel refused; the object and the reason are named, nothing was changed
   6  someone else changed the ruleset meanwhile, retries exhausted
   7  confirm: too late, the kernel has gone back; commit --boot: the last good ruleset is in
@@ -207,11 +208,23 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// Writes a policy from what is there: the rules of a running Docker
+    /// Writes a policy from what is there: the rules of a running Docker; and removes those that an
+    /// earlier one left behind
+    #[command(
+        args_conflicts_with_subcommands = true,
+        arg_required_else_help = true,
+        after_help = "\
+Examples:
+  dockfw import iptables-save rules.v4 rules.v6 > policy.toml
+  sudo dockfw import --clean-docker-rules             what would go, and what would stay
+  sudo dockfw import --clean-docker-rules --apply     remove it, once dockfw's own rules are in force"
+    )]
     Import {
         /// What is imported
         #[command(subcommand)]
-        from: import::From,
+        from: Option<import::From>,
+        #[command(flatten)]
+        clean: import::clean::CleanArgs,
     },
     /// Shows what is loaded
     ///
@@ -259,7 +272,10 @@ impl Verb {
             | Self::Status { json, .. }
             | Self::Release { json } => *json,
             Self::Plan { arguments, .. } => arguments.json,
-            Self::Import { from } => from.prints_json(),
+            Self::Import { from, clean } => match from {
+                Some(from) => from.prints_json(),
+                None => clean.json,
+            },
             Self::Compile { .. } => false,
         }
     }
@@ -330,7 +346,10 @@ pub fn main() -> ExitCode {
             place,
             json,
         } => rollback::run(&place, generation, json, started),
-        Verb::Import { from } => import::run(from),
+        Verb::Import {
+            from: Some(from), ..
+        } => import::run(from),
+        Verb::Import { from: None, clean } => import::clean::run(&clean),
         Verb::Status {
             place,
             follow,

@@ -30,6 +30,7 @@
     reason = "each step asks for few kinds of facts and targets; the others have no say in it"
 )]
 
+pub mod clean;
 mod container;
 mod gather;
 mod network;

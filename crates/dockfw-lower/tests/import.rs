@@ -7,6 +7,8 @@
 
 #[path = "import/behaviour.rs"]
 mod behaviour;
+#[path = "import/clean.rs"]
+mod clean;
 #[path = "import/dumps.rs"]
 mod dumps;
 #[path = "import/generated.rs"]

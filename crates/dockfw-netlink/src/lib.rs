@@ -27,6 +27,9 @@
 //! Refusal { errno, location: Location { origin, part }, text, others }
 //! ```
 //!
+//! [`foreign`] and [`xtables`] read and thin out tables of others: those of nf_tables, whose rules
+//! it does not decode, and those of iptables-legacy.
+//!
 //! [`wire`], [`sys::nf_tables`] and [`BatchBuilder`] are the layers below, for tests and for
 //! messages that the IR has no word for.
 //!
@@ -55,8 +58,10 @@ pub mod change;
 pub mod commit;
 pub mod dump;
 pub mod errno;
+pub mod foreign;
 pub mod origin;
 pub mod read;
+pub mod xtables;
 
 pub use batch::{ArtifactError, Batch, BatchBuilder, Statistics};
 pub use change::RuleHandles;

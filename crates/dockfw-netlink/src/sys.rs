@@ -8,6 +8,7 @@ mod memory;
 mod namespace;
 pub mod nf_tables;
 mod socket;
+pub(crate) mod xtables;
 
 pub use memory::keep_freed_memory;
 pub use namespace::in_new_network_namespace;

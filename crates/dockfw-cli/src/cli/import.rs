@@ -1,5 +1,6 @@
 //! `dockfw import`
 
+pub(super) mod clean;
 mod policy;
 mod toml;
 

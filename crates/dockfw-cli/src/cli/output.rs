@@ -61,6 +61,9 @@ pub(super) enum Failure {
     /// The plan is that of something else.
     #[error("nothing was changed: {0}")]
     Mismatch(#[from] super::plan::Mismatch),
+    /// Docker's rules cannot be removed.
+    #[error(transparent)]
+    Clean(#[from] super::import::clean::CleanError),
     /// Others were faster each time.
     #[error("nothing was changed: others changed the ruleset during each of {0} attempts")]
     Overtaken(u32),
@@ -128,11 +131,13 @@ impl Failure {
                 Some(_) | None => (Exit::Failed, "failed"),
             },
 
+            Self::Clean(error) if error.is_refusal() => (Exit::Refused, "refused"),
             Self::Commit(CommitError::Unknown { .. }) => (Exit::Failed, "unknown"),
             Self::Commit(CommitError::Socket(_) | CommitError::ShortSend { .. })
             | Self::Open(OpenError::Socket(_))
             | Self::Query(QueryError::Socket(_))
             | Self::Bug(_)
+            | Self::Clean(_)
             | Self::Encode(_)
             | Self::State(_)
             | Self::History(_)
@@ -168,6 +173,7 @@ impl Failure {
             | Self::Cut(_)
             | Self::Combine(_)
             | Self::Confirm(_)
+            | Self::Clean(_)
             | Self::Damaged(_)
             | Self::Plan { .. }
             | Self::Mismatch(_)
@@ -210,6 +216,7 @@ impl Failure {
             | Self::Bug(_)
             | Self::Encode(_)
             | Self::History(_)
+            | Self::Clean(_)
             | Self::Overtaken(_)
             | Self::Write(_) => self.source(),
         };

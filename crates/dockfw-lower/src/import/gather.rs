@@ -166,7 +166,7 @@ impl<'p> Dump<'p> {
 }
 
 /// The bridge of a fact that only Docker's chains can state.
-fn certain(fact: &Fact) -> Option<Bridge> {
+pub(super) fn certain(fact: &Fact) -> Option<Bridge> {
     match fact {
         Fact::Default { bridge, .. }
         | Fact::Icmp { bridge }

@@ -118,7 +118,7 @@ pub(super) struct Rewrite {
 }
 
 /// The parts of a rule that Docker's rules have.
-struct Parts<'r> {
+pub(super) struct Parts<'r> {
     source: Option<Invertible<AddressMask>>,
     destination: Option<Invertible<AddressMask>>,
     input: Option<Invertible<InterfacePattern>>,
@@ -130,23 +130,7 @@ struct Parts<'r> {
 
 /// What a rule says if it has the shape of one that Docker makes in this chain.
 pub(super) fn fact(family: Family, table: TableName, chain: &str, rule: &Rule) -> Option<Fact> {
-    let protocol = match rule.protocol {
-        Some(Is(protocol)) => Some(protocol),
-        Some(Not(_)) => return None,
-        None => None,
-    };
-    if rule.fragment.is_some() {
-        return None;
-    }
-    let parts = Parts {
-        source: rule.source,
-        destination: rule.destination,
-        input: rule.in_interface,
-        output: rule.out_interface,
-        protocol,
-        matches: &rule.matches,
-        target: rule.target.as_ref()?,
-    };
+    let parts = Parts::new(rule)?;
     match (table, chain) {
         (TableName::Raw, "PREROUTING") => parts.raw(),
         (TableName::Nat, "PREROUTING" | "OUTPUT") => parts.nat_jump(family, chain),
@@ -161,6 +145,29 @@ pub(super) fn fact(family: Family, table: TableName, chain: &str, rule: &Rule) -
             "DOCKER-INTERNAL" | "DOCKER-ISOLATION-STAGE-1" | "DOCKER-ISOLATION-STAGE-2",
         ) => parts.isolation(),
         _ => None,
+    }
+}
+
+impl<'r> Parts<'r> {
+    /// The parts; `None` for a rule that has others.
+    pub(super) fn new(rule: &'r Rule) -> Option<Self> {
+        let protocol = match rule.protocol {
+            Some(Is(protocol)) => Some(protocol),
+            Some(Not(_)) => return None,
+            None => None,
+        };
+        if rule.fragment.is_some() {
+            return None;
+        }
+        Some(Self {
+            source: rule.source,
+            destination: rule.destination,
+            input: rule.in_interface,
+            output: rule.out_interface,
+            protocol,
+            matches: &rule.matches,
+            target: rule.target.as_ref()?,
+        })
     }
 }
 
@@ -182,7 +189,7 @@ impl Parts<'_> {
     }
 
     /// Protocol, `--sport` and `--dport`, when the rule has exactly such a match.
-    fn transport(&self) -> Option<(Protocol, Option<u16>, Option<u16>)> {
+    pub(super) fn transport(&self) -> Option<(Protocol, Option<u16>, Option<u16>)> {
         let (protocol, ports) = match (self.protocol?, self.matches) {
             (XtProtocol(6), [Match::Tcp(tcp)]) if *tcp == tcp.ports.into() => {
                 (Protocol::Tcp, tcp.ports)
@@ -201,7 +208,7 @@ impl Parts<'_> {
     }
 
     /// Protocol and port, when the rule has `--dport` and nothing else.
-    fn destination_port(&self) -> Option<(Protocol, u16)> {
+    pub(super) fn destination_port(&self) -> Option<(Protocol, u16)> {
         match self.transport()? {
             (protocol, None, Some(port)) => Some((protocol, port)),
             _ => None,
@@ -209,7 +216,7 @@ impl Parts<'_> {
     }
 }
 
-fn is_established(state: &Conntrack) -> bool {
+pub(super) fn is_established(state: &Conntrack) -> bool {
     *state == Conntrack::state(States::RELATED.or(States::ESTABLISHED))
 }
 
