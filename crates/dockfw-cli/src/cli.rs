@@ -10,6 +10,7 @@ mod commit;
 mod compile;
 pub mod confirm;
 mod exit;
+mod flows;
 mod follow;
 mod history;
 mod import;
@@ -33,6 +34,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use commit::CommitArgs;
 pub use exit::Exit;
+use flows::FlowArgs;
 use input::InputArgs;
 use journal::{PlaceArgs, StateArgs};
 use plan::PlanArgs;
@@ -171,6 +173,8 @@ Example:
     Confirm {
         #[command(flatten)]
         place: PlaceArgs,
+        #[command(flatten)]
+        flows: FlowArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -204,6 +208,8 @@ Examples:
         generation: Option<u64>,
         #[command(flatten)]
         place: PlaceArgs,
+        #[command(flatten)]
+        flows: FlowArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -339,13 +345,14 @@ pub fn main() -> ExitCode {
             }
         }
         Verb::Plan { input, arguments } => plan::verb(&input, &arguments),
-        Verb::Confirm { place, json } => confirm::verb::run(&place, json),
+        Verb::Confirm { place, flows, json } => confirm::verb::run(&place, flows, json),
         Verb::History { place, json } => history::run(&place, json),
         Verb::Rollback {
             generation,
             place,
+            flows,
             json,
-        } => rollback::run(&place, generation, json, started),
+        } => rollback::run(&place, generation, flows, json, started),
         Verb::Import {
             from: Some(from), ..
         } => import::run(from),

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod diagnostic;
+pub mod flows;
 pub mod leftover;
 pub mod policy;
 pub mod rules;

@@ -29,6 +29,17 @@
 //!
 //! [`foreign`] and [`xtables`] read and thin out tables of others: those of nf_tables, whose rules
 //! it does not decode, and those of iptables-legacy.
+//! Beside the ruleset:
+//!
+//! ```text
+//! Conntrack::open() -> Result<Conntrack, ConntrackError>         what the kernel tracks
+//! Conntrack::count(&mut self) -> Result<u32, ConntrackError>      cheap
+//! Conntrack::each(&mut self, FnMut(Entry)) -> Result<Dumped, ConntrackError>
+//! Conntrack::entries(&mut self) -> Result<Vec<Entry>, ConntrackError>
+//! Conntrack::delete(&mut self, &Entry) -> Result<Deleted, ConntrackError>   that entry only
+//! Routes::open() -> Result<Routes, RouteError>                   what the kernel routes by
+//! Routes::network(&mut self) -> Result<Network, RouteError>      links, addresses, routes
+//! ```
 //!
 //! [`wire`], [`sys::nf_tables`] and [`BatchBuilder`] are the layers below, for tests and for
 //! messages that the IR has no word for.
@@ -45,6 +56,7 @@ pub mod sys;
 pub mod wire;
 
 mod chain;
+mod channel;
 mod element;
 mod expr;
 mod rule;
@@ -56,20 +68,24 @@ mod userdata;
 pub mod batch;
 pub mod change;
 pub mod commit;
+pub mod conntrack;
 pub mod dump;
 pub mod errno;
 pub mod foreign;
 pub mod origin;
 pub mod read;
 pub mod xtables;
+pub mod route;
 
 pub use batch::{ArtifactError, Batch, BatchBuilder, Statistics};
 pub use change::RuleHandles;
 pub use commit::{
     CommitError, Committed, Confirmation, Denial, Executor, Expect, OpenError, Refusal,
 };
+pub use conntrack::{Conntrack, ConntrackError, Entry, Tuple};
 pub use dump::{ChainInfo, QueryError, SetInfo, TableInfo, TableSummary};
 pub use errno::Errno;
 pub use origin::{Location, Origin, Part};
 pub use read::{Snapshot, TableSnapshot, Unreadable, UnreadableObject};
+pub use route::{Network, RouteError, Routes};
 pub use wire::EncodeError;

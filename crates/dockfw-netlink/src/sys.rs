@@ -4,9 +4,11 @@
     reason = "system calls that have no safe wrapper among our dependencies"
 )]
 
+pub mod conntrack;
 mod memory;
 mod namespace;
 pub mod nf_tables;
+pub mod route;
 mod socket;
 pub(crate) mod xtables;
 

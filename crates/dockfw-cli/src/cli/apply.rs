@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use dockfw_ir::Verified;
 use dockfw_ir::diff::{Counts, RulesetChanges, TableChange};
 use dockfw_ir::table::Family;
+use dockfw_ir::{Table, Verified};
 use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect, QueryError};
 
 use super::confirm::combine;
@@ -31,6 +31,8 @@ pub(super) struct How<'a> {
     pub(super) confirm: Option<Duration>,
     /// Only if it is what was planned.
     pub(super) plan: Option<&'a SavedPlan>,
+    /// Say what was there before, also where nothing else has to know.
+    pub(super) before: bool,
 }
 
 /// What became of the kernel's ruleset.
@@ -48,6 +50,17 @@ pub(super) struct Applied {
     pub(super) tables: Vec<String>,
     /// Tables that are gone.
     pub(super) removed: Vec<String>,
+    /// What was there before and is there now, if that was read.
+    pub(super) change: Option<Change>,
+}
+
+/// Our tables before and after a commit, as they read when they come back from the kernel.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// The tables that were there.
+    pub(super) old: Vec<Table>,
+    /// The ruleset that is there.
+    pub(super) new: Verified,
 }
 
 impl Applied {
@@ -73,13 +86,23 @@ pub(super) fn apply(
     how: &How<'_>,
 ) -> Result<Applied, Failure> {
     let batch = Batch::replace(ruleset).map_err(Failure::Encode)?;
-    if how.own {
-        let owned = Batch::owned(ruleset).map_err(Failure::Encode)?;
-        let applied = apply_batch(executor, &owned)?;
-        return Ok(Applied { batch, ..applied });
-    }
-    if how.replace {
-        return apply_batch(executor, &batch);
+    if how.own || how.replace {
+        let before = read_before(executor, how);
+        let applied = if how.own {
+            let owned = Batch::owned(ruleset).map_err(Failure::Encode)?;
+            apply_batch(executor, &owned)?
+        } else {
+            apply_batch(executor, &batch)?
+        };
+        let change = before.map(|old| Change {
+            old,
+            new: as_read(ruleset),
+        });
+        return Ok(Applied {
+            batch,
+            change,
+            ..applied
+        });
     }
     let mut wanted: Option<Verified> = None;
     for _ in 0..ATTEMPTS {
@@ -95,7 +118,14 @@ pub(super) fn apply(
         if kernel.tables.is_empty() && how.confirm.is_none() {
             match replace(executor, &batch, kernel.generation) {
                 Err(Failure::Commit(CommitError::Stale { .. })) => continue,
-                other => return other,
+                Err(failure) => return Err(failure),
+                Ok(applied) => {
+                    let change = how.before.then(|| Change {
+                        old: Vec::new(),
+                        new: ruleset.clone(),
+                    });
+                    return Ok(Applied { change, ..applied });
+                }
             }
         }
         let combined;
@@ -116,13 +146,20 @@ pub(super) fn apply(
             Ok((committed, counts)) => {
                 let name = dockfw_lower::table_name();
                 let generation = committed.map_or(kernel.generation, |of| of.generation);
+                let tables = tables::full_names(&tables::families(target), &name);
+                let removed = tables::full_names(&removed(&changes), &name);
+                let is_change = how.before && committed.is_some() && how.confirm.is_none();
                 return Ok(Applied {
                     committed,
                     generation,
                     batch,
                     changed: counts,
-                    tables: tables::full_names(&tables::families(target), &name),
-                    removed: tables::full_names(&removed(&changes), &name),
+                    tables,
+                    removed,
+                    change: wanted.filter(|_| is_change).map(|new| Change {
+                        old: kernel.tables,
+                        new,
+                    }),
                 });
             }
         }
@@ -133,6 +170,13 @@ pub(super) fn apply(
     // To replace our tables, less has to be read: somebody who commits all the time does not keep
     // us out.
     apply_batch(executor, &batch)
+}
+
+/// What is there before a commit that does not have to know it; `None` when it cannot be read or is
+/// not asked for.
+fn read_before(executor: &mut Executor, how: &How<'_>) -> Option<Vec<Table>> {
+    let kernel = how.before.then(|| Kernel::read(executor));
+    Some(kernel?.ok()?.tables)
 }
 
 /// Sends the changes to what was read.
@@ -211,6 +255,7 @@ fn replace(executor: &mut Executor, batch: &Batch, generation: u32) -> Result<Ap
         changed: None,
         tables: tables::full_names(&wanted, &name),
         removed: tables::full_names(&others, &name),
+        change: None,
     })
 }
 

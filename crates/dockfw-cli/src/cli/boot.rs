@@ -18,6 +18,7 @@ use serde_json::json;
 use super::Exit;
 use super::apply::{self, Applied, apply, apply_batch, commit};
 use super::commit::Outcome;
+use super::flows::Flows;
 use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_diagnostics, print_json};
@@ -83,6 +84,7 @@ pub(super) fn run(
             recorded: &recorded,
             pending: None,
             total: started.elapsed(),
+            flows: &Flows::Kept,
         };
         show(&boot, Some(&outcome), as_json)?;
         if applied.has_cleared() {
@@ -219,7 +221,7 @@ fn last_good(
                 continue;
             }
         };
-        match restore(executor, &generation) {
+        match restore(executor, &generation, false) {
             Ok(restored) => return Some((generation, restored.applied)),
             Err(failure) => {
                 let text = format!("generation {number} cannot be loaded: {}", failure.brief());
@@ -261,6 +263,7 @@ fn done(
         recorded: &recorded,
         pending: None,
         total,
+        flows: &Flows::Kept,
     };
     show(&boot, Some(&outcome), as_json)?;
     recorded.warn();

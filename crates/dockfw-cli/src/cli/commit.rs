@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Exit;
 use super::apply::{Applied, How, apply};
+use super::flows::{FlowArgs, Flows};
 use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_json};
@@ -44,6 +45,8 @@ pub(super) struct CommitArgs {
     /// Commit only if the input and the kernel are what `dockfw plan --out` wrote into this file
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    #[command(flatten)]
+    flows: FlowArgs,
 }
 
 /// Makes our tables in the kernel what the input compiles to.
@@ -69,19 +72,22 @@ pub(super) fn run(
         own: arguments.own,
         confirm: arguments.confirm,
         plan: plan.as_ref(),
+        before: arguments.flows.cuts() && arguments.confirm.is_none(),
     };
-    let applied = apply(&mut executor, &ruleset, &how)?;
+    let mut applied = apply(&mut executor, &ruleset, &how)?;
     let total = started.elapsed();
     let recorded = if arguments.confirm.is_some() {
         journal.record_unconfirmed(recipe, &applied, Program::this())
     } else {
         journal.record(recipe, &applied, Program::this(), Came::Commit)
     };
+    let flows = Flows::after(applied.change.take());
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
         pending: arguments.confirm,
         total,
+        flows: &flows,
     };
     if as_json {
         print_json(&outcome.to_json())?;
@@ -89,6 +95,7 @@ pub(super) fn run(
         print(&outcome.to_line())?;
     }
     recorded.warn();
+    flows.warn();
     if arguments.own {
         return follow::run(&mut executor, as_json);
     }
@@ -106,6 +113,8 @@ pub(super) struct Outcome<'a> {
     /// When it goes back by itself.
     pub(super) pending: Option<Duration>,
     pub(super) total: Duration,
+    /// What became of the flows that it concerns.
+    pub(super) flows: &'a Flows,
 }
 
 impl Outcome<'_> {
@@ -153,6 +162,7 @@ impl Outcome<'_> {
             "bytes": bytes,
             "user_ms": user,
             "kernel_ms": kernel,
+            "flows": self.flows.to_json(),
         })
     }
 
@@ -201,6 +211,7 @@ impl Outcome<'_> {
                 time.as_secs_f64()
             );
         }
+        line.push_str(&self.flows.to_line());
         line
     }
 }

@@ -19,16 +19,23 @@ pub(super) struct Restored {
 /// Commits a generation: compiled by this program, or as it was encoded back then, when this
 /// program does not accept the texts any more or the kernel refuses what it makes of them.
 ///
+/// With `before`, and in the first way, what was there before is part of the result.
+///
 /// # Errors
 ///
 /// Those of the first way, when there is no second or it fails too.
 pub(super) fn restore(
     executor: &mut Executor,
     generation: &Generation,
+    before: bool,
 ) -> Result<Restored, Failure> {
     let this = Program::this();
     let compiled = Input::from_recipe(&generation.recipe).and_then(|input| input.ruleset());
-    let failure = match compiled.and_then(|ruleset| apply(executor, &ruleset, &How::default())) {
+    let how = How {
+        before,
+        ..How::default()
+    };
+    let failure = match compiled.and_then(|ruleset| apply(executor, &ruleset, &how)) {
         Ok(applied) => {
             return Ok(Restored {
                 applied,

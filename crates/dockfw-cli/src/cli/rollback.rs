@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Exit;
 use super::commit::Outcome;
 use super::confirm::verb::take_back;
+use super::flows::{FlowArgs, Flows};
 use super::journal::{Journal, PlaceArgs};
 use super::output::{Failure, print, print_json};
 use super::restore::restore;
@@ -17,13 +18,14 @@ use crate::state::{How, State, utc};
 pub(super) fn run(
     place: &PlaceArgs,
     wanted: Option<u64>,
+    flows: FlowArgs,
     as_json: bool,
     started: Instant,
 ) -> Result<Exit, Failure> {
     let mut executor = Executor::open()?;
     // What is pending was never in the history: the one before it is what was in force before.
     if wanted.is_none()
-        && let Some(exit) = take_back(&mut executor, as_json)?
+        && let Some(exit) = take_back(&mut executor, flows, as_json)?
     {
         return Ok(exit);
     }
@@ -31,17 +33,19 @@ pub(super) fn run(
     let state = journal.state().ok_or(Failure::Usage("no history"))?;
     let number = target(state, wanted)?;
     let generation = state.generation(number)?;
-    let restored = restore(&mut executor, &generation)?;
-    let applied = restored.applied;
+    let restored = restore(&mut executor, &generation, flows.cuts())?;
+    let mut applied = restored.applied;
     let total = started.elapsed();
     let time = utc(generation.time);
     let how = How::Rollback(number);
     let recorded = journal.record(generation.recipe, &applied, restored.program, how);
+    let flows = Flows::after(applied.change.take());
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
         pending: None,
         total,
+        flows: &flows,
     };
     if as_json {
         let mut value = outcome.to_json();
@@ -57,6 +61,7 @@ pub(super) fn run(
         ))?;
     }
     recorded.warn();
+    flows.warn();
     if applied.has_cleared() {
         executor.close_in_background();
     }

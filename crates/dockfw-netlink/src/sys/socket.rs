@@ -18,7 +18,7 @@ const OVERHEAD: usize = 32;
 )]
 const OPTION_LEN: socklen_t = size_of::<c_int>() as socklen_t;
 
-/// A socket for nfnetlink in the network namespace of the thread that opened it.
+/// A socket for nfnetlink or rtnetlink in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
@@ -55,9 +55,22 @@ impl Socket {
     ///
     /// Those of socket(2); `EPROTONOSUPPORT` and `EAFNOSUPPORT` mean a kernel without nfnetlink.
     pub fn open() -> io::Result<Self> {
+        Self::of_protocol(libc::NETLINK_NETFILTER)
+    }
+
+    /// [`Socket::open`] for rtnetlink: links, addresses and routes.
+    ///
+    /// # Errors
+    ///
+    /// Those of socket(2).
+    pub fn open_route() -> io::Result<Self> {
+        Self::of_protocol(libc::NETLINK_ROUTE)
+    }
+
+    fn of_protocol(protocol: c_int) -> io::Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
         // SAFETY: no pointers.
-        let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_NETFILTER) })?;
+        let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, protocol) })?;
         // SAFETY: `fd` was just returned by socket(2) and nobody else owns it.
         let socket = Self(unsafe { OwnedFd::from_raw_fd(fd) });
         // Both: EXT_ACK for the offset, CAP_ACK because a report that echoes a 64 KiB message

@@ -1,22 +1,39 @@
 //! `dockfw confirm`, and going back before the time is over.
 
+use dockfw_ir::Table;
+use dockfw_ir::pending::settle as settle_table;
 use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect};
 use serde_json::json;
 
 use super::{Attempt, Change, Keep, Reading, settle_pending};
 use crate::cli::Exit;
+use crate::cli::flows::{FlowArgs, Flows};
 use crate::cli::journal::{Journal, PlaceArgs, Recorded};
 use crate::cli::kernel::Kernel;
 use crate::cli::output::{Failure, print, print_json};
 
 /// Makes what is pending permanent.
-pub(in crate::cli) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
+///
+/// Flows that it does not allow are cut now: while it was pending, the kernel could have gone back
+/// to rules that allow them.
+pub(in crate::cli) fn run(
+    place: &PlaceArgs,
+    flows: FlowArgs,
+    as_json: bool,
+) -> Result<Exit, Failure> {
     let mut executor = Executor::open()?;
     let journal = Journal::of_place(place);
+    let before = if flows.cuts() {
+        generation(&Kernel::read(&mut executor)?, Keep::Old)
+    } else {
+        None
+    };
     let (change, committed) = settle(&mut executor, Keep::New)?;
     let recorded = journal.confirm(&change.ruleset, committed.generation);
-    show(&committed, &recorded, "confirmed", as_json)?;
+    let flows = cut(&mut executor, before);
+    show(&committed, &recorded, &flows, "confirmed", as_json)?;
     recorded.warn();
+    flows.warn();
     executor.close_in_background();
     Ok(Exit::Done)
 }
@@ -24,20 +41,60 @@ pub(in crate::cli) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Fail
 /// Takes back what is pending; `None` when nothing is, or when the kernel has gone back already.
 pub(in crate::cli) fn take_back(
     executor: &mut Executor,
+    flows: FlowArgs,
     as_json: bool,
 ) -> Result<Option<Exit>, Failure> {
-    let found = Kernel::read(executor)?.pending()?;
+    let kernel = Kernel::read(executor)?;
+    let found = kernel.pending()?;
     if found.iter().all(|pending| pending.left.is_none()) {
         return Ok(None);
     }
+    let before = flows
+        .cuts()
+        .then(|| generation(&kernel, Keep::New))
+        .flatten();
     let (_, committed) = settle(executor, Keep::Old)?;
-    show(&committed, &Recorded::nothing(), "taken-back", as_json)?;
+    let flows = cut(executor, before);
+    show(
+        &committed,
+        &Recorded::nothing(),
+        &flows,
+        "taken-back",
+        as_json,
+    )?;
+    flows.warn();
     Ok(Some(Exit::Done))
+}
+
+/// The tables as they are in one of the two generations; `None` when what they share was changed.
+fn generation(kernel: &Kernel, which: Keep) -> Option<Vec<Table>> {
+    let mut tables = Vec::new();
+    for table in &kernel.tables {
+        match (settle_table(table).ok()?, which) {
+            (Some(settled), Keep::Old) => tables.extend(settled.old),
+            (Some(settled), Keep::New) => tables.extend(settled.new),
+            (None, _) => tables.push(table.clone()),
+        }
+    }
+    Some(tables)
+}
+
+/// Cuts the flows that are concerned when tables became what the kernel has now.
+fn cut(executor: &mut Executor, before: Option<Vec<Table>>) -> Flows {
+    let Some(before) = before else {
+        return Flows::Kept;
+    };
+    let after = Kernel::read(executor).ok();
+    match after.and_then(|kernel| generation(&kernel, Keep::New)) {
+        Some(after) => Flows::between_tables(before, after),
+        None => Flows::Unknown,
+    }
 }
 
 fn show(
     committed: &Committed,
     recorded: &Recorded,
+    flows: &Flows,
     outcome: &str,
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -48,6 +105,7 @@ fn show(
             "generation": generation,
             "recorded": recorded.number.is_some(),
             "history": recorded.number,
+            "flows": flows.to_json(),
         }));
     }
     let what = if outcome == "confirmed" {
@@ -59,7 +117,8 @@ fn show(
         Some(number) => format!(", recorded as {number}"),
         None => String::new(),
     };
-    print(&format!("{what}, generation {generation}{number}\n"))
+    let flows = flows.to_line();
+    print(&format!("{what}, generation {generation}{number}\n{flows}"))
 }
 
 /// Commits one of the two generations alone.
