@@ -17,12 +17,14 @@ mod import;
 mod input;
 mod journal;
 mod kernel;
+mod live;
 mod output;
 mod plan;
 mod release;
 mod restore;
 mod rollback;
 pub mod session;
+mod snapshot;
 mod status;
 mod tables;
 mod without_rules;
@@ -57,6 +59,7 @@ Examples:
   dockfw check policy.toml                  is the policy right?
   dockfw compile policy.toml | less         the ruleset, for review
   sudo dockfw commit policy.toml            load it, in one transaction
+  sudo dockfw commit --docker               the same for what a running dockerd has
   sudo dockfw status                        what is loaded
   sudo dockfw rollback                      load what was loaded before
   sudo dockfw release                       remove it
@@ -214,6 +217,17 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Writes a policy from what is there: the networks and containers of a running dockerd
+    ///
+    /// The published ports are those that dockerd has bound. What dockfw does not understand is
+    /// left out, and so stays closed; it is listed on standard error and in comments, as is what
+    /// was assumed. The policy compiles without Docker.
+    #[command(after_help = "\
+Examples:
+  sudo dockfw snapshot > policy.toml
+  sudo dockfw snapshot /etc/dockfw > live.toml   to stand beside the files of /etc/dockfw
+  sudo dockfw commit --docker                    the same in one step, with /etc/dockfw")]
+    Snapshot(snapshot::SnapshotArgs),
     /// Writes a policy from what is there: the rules of a running Docker; and removes those that an
     /// earlier one left behind
     #[command(
@@ -282,6 +296,7 @@ impl Verb {
                 Some(from) => from.prints_json(),
                 None => clean.json,
             },
+            Self::Snapshot(arguments) => arguments.json,
             Self::Compile { .. } => false,
         }
     }
@@ -357,6 +372,7 @@ pub fn main() -> ExitCode {
             from: Some(from), ..
         } => import::run(from),
         Verb::Import { from: None, clean } => import::clean::run(&clean),
+        Verb::Snapshot(arguments) => snapshot::run(arguments),
         Verb::Status {
             place,
             follow,

@@ -1,9 +1,10 @@
-//! The `dockfw` tool as a library: policy files, rules files, diagnostics, verbs.
+//! The `dockfw` tool as a library: policy files, rules files, diagnostics, a dockerd's state, verbs.
 
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod diagnostic;
+pub mod docker;
 pub mod flows;
 pub mod leftover;
 pub mod policy;

@@ -32,6 +32,7 @@ use dockfw_lower::host::Host;
 use crate::diagnostic::{Diagnostics, Location};
 use crate::rules::Options;
 
+mod base;
 mod container;
 mod daemon;
 mod docker_user;
@@ -50,7 +51,11 @@ mod suggest;
 mod swarm;
 pub(crate) mod syntax;
 mod value;
+pub(crate) mod write;
 
+pub(crate) use base::in_words as base_words;
+pub use base::{Base, load_base, parse_base};
+pub(crate) use daemon::parse_fwmark;
 use document::Reading;
 use places::Places;
 use report::Report;

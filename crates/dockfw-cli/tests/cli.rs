@@ -88,7 +88,7 @@ fn outcome(arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn every_verb_has_help_with_an_example() {
     for verb in [
-        "check", "compile", "commit", "history", "rollback", "status", "release",
+        "check", "compile", "commit", "snapshot", "history", "rollback", "status", "release",
     ] {
         let (code, help, errors) = outcome(&[verb, "--help"]);
         assert_eq!((code, errors.as_str()), (0, ""), "{verb}");

@@ -2,7 +2,6 @@
 
 pub(super) mod clean;
 mod policy;
-mod toml;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

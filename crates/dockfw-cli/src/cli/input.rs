@@ -9,6 +9,7 @@ use dockfw_ir::{Ruleset, Verified};
 use dockfw_lower::lower;
 use dockfw_lower::optimize::Optimize;
 
+use super::live::{DockerArgs, default_policies};
 use super::output::{Failure, print_diagnostics};
 use crate::diagnostic::Diagnostics;
 use crate::policy::{self, Policy, Source, read};
@@ -23,8 +24,12 @@ const DEFAULT_POLICY: &str = "/etc/dockfw";
 pub(super) struct InputArgs {
     /// Policy files (*.toml), folders of them, or - for a policy on standard input, which merge;
     /// any other file has iptables rules
-    #[arg(value_name = "FILE", default_value = DEFAULT_POLICY)]
+    ///
+    /// Without any: /etc/dockfw
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    docker: DockerArgs,
     /// The family of rules files, whatever their commands, the comment of a dump, or a name that
     /// ends in 6 say
     #[arg(long, value_enum, value_name = "FAMILY")]
@@ -77,20 +82,40 @@ impl InputArgs {
     pub(super) fn read(&self) -> Result<Input, Failure> {
         let (options, family) = (self.options(), self.family());
         let (policies, rules) = self.paths();
-        let policy = (!policies.is_empty()).then(|| policy::load_with(&policies, options));
         let rules = rules::load(&rules, family, options);
+        let policy = if self.docker.is_wanted() {
+            let live = self.docker.read(&policies, options);
+            match live.and_then(|live| live.policy(options)) {
+                Ok(policy) => Some(Ok(policy)),
+                Err(Failure::Input(diagnostics)) => Some(Err(diagnostics)),
+                Err(failure) => return Err(failure),
+            }
+        } else {
+            (!policies.is_empty()).then(|| policy::load_with(&policies, options))
+        };
         Input::new(policy, rules, family, options)
     }
 
-    /// The files and folders, as they were named.
-    pub(super) fn files(&self) -> &[PathBuf] {
-        &self.files
+    /// The files and folders, as they were named; those that are meant without any.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.docker.file().into_iter().collect();
+        files.extend_from_slice(&self.files);
+        if files.is_empty() && self.docker.is_wanted() {
+            files = default_policies(DEFAULT_POLICY);
+        } else if files.is_empty() {
+            files.push(PathBuf::from(DEFAULT_POLICY));
+        }
+        files
     }
 
     /// Reads the files without looking at what they say.
     ///
-    /// `None` when one cannot be read, or only once: standard input.
+    /// `None` when one cannot be read, or only once: standard input; or when a daemon is a part of
+    /// it, which may say something else each time.
     pub(super) fn recipe(&self) -> Option<Recipe> {
+        if self.docker.is_wanted() {
+            return None;
+        }
         let (policies, rules) = self.paths();
         if policies.iter().any(|path| path.as_os_str() == "-") {
             return None;
@@ -135,7 +160,7 @@ impl InputArgs {
 
     /// The policies, and the rules files.
     fn paths(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let paths = self.files.iter().cloned();
+        let paths = self.files().into_iter();
         paths.partition(|path| !is_rules_file(path))
     }
 

@@ -67,6 +67,12 @@ pub(super) enum Failure {
     /// Others were faster each time.
     #[error("nothing was changed: others changed the ruleset during each of {0} attempts")]
     Overtaken(u32),
+    /// What should be the address of a daemon is none.
+    #[error(transparent)]
+    Address(#[from] crate::docker::AddressError),
+    /// The daemon could not be read.
+    #[error(transparent)]
+    Docker(#[from] crate::docker::Error),
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", .path.display())]
     File {
@@ -144,6 +150,8 @@ impl Failure {
             | Self::Cut(_)
             | Self::Combine(_)
             | Self::Damaged(_)
+            | Self::Address(_)
+            | Self::Docker(_)
             | Self::File { .. }
             | Self::Write(_) => (Exit::Failed, "failed"),
             Self::Commit(_) | Self::Open(_) | Self::Query(_) => (Exit::Refused, "refused"),
@@ -175,6 +183,8 @@ impl Failure {
             | Self::Confirm(_)
             | Self::Clean(_)
             | Self::Damaged(_)
+            | Self::Address(_)
+            | Self::Docker(_)
             | Self::Plan { .. }
             | Self::Mismatch(_)
             | Self::Overtaken(_)
@@ -187,6 +197,9 @@ impl Failure {
     fn help(&self) -> Option<&'static str> {
         if let Self::Confirm(ConfirmError::Kernel(failure)) = self {
             return failure.help();
+        }
+        if let Self::Docker(error) = self {
+            return error.help();
         }
         let Self::Commit(CommitError::Refused(refusal)) = self else {
             return None;
@@ -208,6 +221,8 @@ impl Failure {
             | Self::Combine(_)
             | Self::Confirm(_)
             | Self::Damaged(_)
+            | Self::Address(_)
+            | Self::Docker(_)
             | Self::Plan { .. }
             | Self::Mismatch(_)
             | Self::File { .. } => None,

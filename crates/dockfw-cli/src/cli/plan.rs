@@ -66,7 +66,11 @@ pub(super) fn verb(input: &InputArgs, arguments: &PlanArgs) -> Result<Exit, Fail
         generation: kernel.generation,
         tables: &kernel.tables,
     };
-    let save = arguments.out.as_deref().map(|path| (path, input.files()));
+    let files = input.files();
+    let save = arguments
+        .out
+        .as_deref()
+        .map(|path| (path, files.as_slice()));
     run(reading, &wanted, &changes, form, save)
 }
 

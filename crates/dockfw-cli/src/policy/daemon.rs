@@ -149,6 +149,11 @@ impl DaemonReading {
         }
     }
 
+    /// The keys that are set.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        KEYS.into_iter().filter(|key| self.seen.get(key).is_some())
+    }
+
     /// Warns of keys that only shape the default bridge when the policy has no default bridge.
     pub(super) fn without_effect(&self, host: &Host, unreliable: bool, report: &mut Report<'_>) {
         if unreliable
@@ -193,17 +198,26 @@ fn address(value: &Value<'_>, cursor: &mut Cursor<'_, '_>) -> Option<IpAddr> {
 
 fn fwmark(value: &Value<'_>, cursor: &mut Cursor<'_, '_>) -> Option<Fwmark> {
     let text = cursor.string("bridge-accept-fwmark", value, FWMARK)?;
-    let parsed = match text.split_once('/') {
-        Some((value, mask)) => go_uint32(value).zip(go_uint32(mask)),
-        None => go_uint32(text).map(|mark| (mark, u32::MAX)),
-    };
+    let parsed = parse_fwmark(text);
     if parsed.is_none() {
         let message = format!("{text:?} is not a mark or mark/mask");
         let help = "write numbers up to 0xffffffff, for example \"1\" or \"0x1/0x3\"";
         let draft = Draft::error(cursor.span(value), message).help(help);
         cursor.push(draft);
     }
-    parsed.map(|(mark, mask)| Fwmark { mark, mask })
+    parsed
+}
+
+/// `mark` or `mark/mask`, as dockerd reads it.
+pub(crate) fn parse_fwmark(text: &str) -> Option<Fwmark> {
+    let (value, bits) = match text.split_once('/') {
+        Some((value, bits)) => (go_uint32(value)?, go_uint32(bits)?),
+        None => (go_uint32(text)?, u32::MAX),
+    };
+    Some(Fwmark {
+        mark: value,
+        mask: bits,
+    })
 }
 
 /// An unsigned number as Go's `strconv.ParseUint(s, 0, 32)` reads it: `0x`, `0o` or `0`, `0b` or

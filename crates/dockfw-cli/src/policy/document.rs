@@ -30,9 +30,9 @@ const KEYS: [&str; 7] = [
 
 /// What has been read so far.
 pub(super) struct Reading {
-    daemon: DaemonReading,
+    pub(super) daemon: DaemonReading,
     host: HostReading,
-    swarm: SwarmReading,
+    pub(super) swarm: SwarmReading,
     pub(super) docker_user: DockerUserReading,
     networks: Vec<RawNetwork>,
     /// Containers, whose endpoints count in the names of `mentions` as long as the networks are not

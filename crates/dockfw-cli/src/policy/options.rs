@@ -3,6 +3,7 @@
 //! Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/bridge_linux.go`
 //! (`networkConfiguration.fromLabels`) and `labels.go`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use dockfw_ir::name::IfName;
@@ -59,6 +60,11 @@ impl Wrong {
         Self(Box::new(draft))
     }
 
+    /// What is wrong: a fragment.
+    pub(super) fn message(&self) -> &str {
+        self.0.message()
+    }
+
     /// The diagnostic.
     pub(super) fn draft(self) -> Draft {
         *self.0
@@ -67,19 +73,44 @@ impl Wrong {
 
 /// What the labels of a network say; `None` where they say nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Settings {
-    pub(super) bridge: Option<(String, Span)>,
-    pub(super) icc: Option<bool>,
-    pub(super) masquerade: Option<bool>,
-    pub(super) gateway_mode_ipv4: Option<(GatewayMode, Span)>,
-    pub(super) gateway_mode_ipv6: Option<(GatewayMode, Span)>,
-    pub(super) host_binding: Option<IpAddr>,
-    pub(super) host_ipv4: Option<Ipv4Addr>,
-    pub(super) host_ipv6: Option<Ipv6Addr>,
-    pub(super) trusted_host_interfaces: Option<Vec<IfName>>,
-    pub(super) inhibit_ipv4: Option<bool>,
-    pub(super) enable_ipv4: Option<(bool, Span)>,
-    pub(super) enable_ipv6: Option<(bool, Span)>,
+pub(crate) struct Settings {
+    pub(crate) bridge: Option<(String, Span)>,
+    pub(crate) icc: Option<bool>,
+    pub(crate) masquerade: Option<bool>,
+    pub(crate) gateway_mode_ipv4: Option<(GatewayMode, Span)>,
+    pub(crate) gateway_mode_ipv6: Option<(GatewayMode, Span)>,
+    pub(crate) host_binding: Option<IpAddr>,
+    pub(crate) host_ipv4: Option<Ipv4Addr>,
+    pub(crate) host_ipv6: Option<Ipv6Addr>,
+    pub(crate) trusted_host_interfaces: Option<Vec<IfName>>,
+    pub(crate) inhibit_ipv4: Option<bool>,
+    pub(crate) enable_ipv4: Option<(bool, Span)>,
+    pub(crate) enable_ipv6: Option<(bool, Span)>,
+}
+
+/// The options of a network that exists, as dockerd shows them.
+///
+/// A label that is not known is passed over, as dockerd does: a later Docker may have more.
+pub(super) fn of_network(
+    options: &BTreeMap<String, String>,
+) -> Result<(Settings, Vec<Label>), Wrong> {
+    let mut settings = Settings::default();
+    let mut labels = Vec::new();
+    for (key, value) in options {
+        let known = key.strip_prefix(PREFIX).filter(|name| KNOWN.contains(name));
+        if known.is_none() {
+            continue;
+        }
+        let label = Label {
+            key: key.clone(),
+            value: value.clone(),
+            key_span: Span::default(),
+            value_span: Span::default(),
+        };
+        settings.apply(&label)?;
+        labels.push(label);
+    }
+    Ok((settings, labels))
 }
 
 /// Reads a table of labels; values must be strings, as in Docker.

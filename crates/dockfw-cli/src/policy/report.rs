@@ -63,6 +63,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// What is wrong.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {

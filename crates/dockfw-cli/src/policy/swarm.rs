@@ -72,6 +72,11 @@ impl SwarmReading {
         }
     }
 
+    /// What is written, where a daemon tells the rest.
+    pub(super) fn parts(&self) -> (Option<Ipv4Addr>, Vec<Publish>) {
+        (self.sandbox, self.publish.clone())
+    }
+
     /// Swarm's part, once every file is read.
     pub(super) fn build(mut self, unreliable: bool, report: &mut Report<'_>) -> Swarm {
         if let Some(span) = self.publish_key.filter(|_| self.is_incomplete()) {

@@ -3,7 +3,7 @@
 use crate::diagnostic::printable;
 
 /// A basic string with everything escaped that could end it or confuse a reader.
-pub(super) fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
@@ -18,7 +18,7 @@ pub(super) fn string(text: &str) -> String {
 }
 
 /// Several lines, as they are where TOML can say so.
-pub(super) fn lines(text: &str) -> String {
+pub(crate) fn lines(text: &str) -> String {
     let is_plain = |c: char| matches!(c, ' '..='~' | '\n');
     if text.chars().all(is_plain) && !text.contains("'''") {
         return format!("'''\n{text}'''");
@@ -40,13 +40,13 @@ fn escape(c: char) -> String {
 }
 
 /// An array of strings on one line.
-pub(super) fn array<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
+pub(crate) fn array<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
     let items: Vec<String> = items.into_iter().map(string).collect();
     format!("[{}]", items.join(", "))
 }
 
 /// A comment of one line.
-pub(super) fn comment(text: &str) -> String {
+pub(crate) fn comment(text: &str) -> String {
     format!("# {}\n", printable(text, usize::MAX))
 }
 

@@ -1,0 +1,139 @@
+//! Following a daemon: everything once, then what changes.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::select;
+use tokio::sync::Notify;
+
+use super::{Address, Container, Error, Network, Options, State};
+
+mod session;
+#[cfg(test)]
+mod tests;
+mod tracker;
+
+/// The shortest pause before the daemon is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What is known anew.
+#[derive(Debug)]
+pub enum Message {
+    /// Everything; what is not in it does not exist.
+    State {
+        /// What there is.
+        state: Box<State>,
+        /// When it was asked for.
+        at: Stamp,
+    },
+    /// A container.
+    Container {
+        /// Its full id.
+        id: String,
+        /// What it is now; `None` when it does not run (any more).
+        container: Option<Box<Container>>,
+        /// The event.
+        at: Stamp,
+    },
+    /// A network. It comes before the containers that are in it.
+    Network {
+        /// Its full id.
+        id: String,
+        /// What it is now; `None` when it does not exist (any more).
+        network: Option<Box<Network>>,
+        /// The event.
+        at: Stamp,
+    },
+    /// There is no daemon, or it does not answer. It is tried again; a different reason is told
+    /// anew, and a [`Message::State`] comes when it is there.
+    Lost {
+        /// Why.
+        error: Error,
+    },
+}
+
+/// What a message goes back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// When the event was read from the socket, or when the listing began.
+    pub received: Instant,
+    /// When it happened, by dockerd's clock; `None` for a listing.
+    pub event: Option<SystemTime>,
+    /// In words: `start web`, `listing`.
+    pub what: String,
+}
+
+/// Ends [`follow`] from another thread; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<Notify>);
+
+impl Stop {
+    /// One that has not been used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has [`follow`] return, also when it begins later.
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Follows a daemon on this thread until it is stopped.
+///
+/// At first, at every reconnection, every [`Options::refresh`] and whenever events may have been
+/// missed there is a [`Message::State`]. In between, containers and networks are looked at when an
+/// event names them, all at the same time: dockerd answers about a container that is being started
+/// only when it has started. What ends is told without asking. An answer that is older than what
+/// was told is dropped.
+///
+/// # Errors
+///
+/// Only what keeps it from waiting at all; everything else is a [`Message::Lost`].
+pub fn follow(
+    address: &Address,
+    options: &Options,
+    mut send: impl FnMut(Message),
+    stop: &Stop,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    runtime.block_on(async {
+        let following = pin!(forever(address, options, &mut send));
+        let stopped = pin!(stop.0.notified());
+        select(following, stopped).await;
+    });
+    // Questions that nobody waits for any more may hang.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn forever(address: &Address, options: &Options, send: &mut impl FnMut(Message)) {
+    let mut pause = FIRST_PAUSE;
+    let mut told: Option<String> = None;
+    loop {
+        let mut was_there = false;
+        let error = session::run(address, options, |message| {
+            was_there = true;
+            send(message);
+        })
+        .await;
+        if was_there {
+            pause = FIRST_PAUSE;
+            told = None;
+        }
+        let text = error.to_string();
+        if told.as_ref() != Some(&text) {
+            told = Some(text);
+            send(Message::Lost { error });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,444 @@
+//! A daemon of a few lines, whose answers come when the test says so.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::tracker::Tracker;
+use super::{Message, Stop, follow};
+use crate::docker::{Address, Error, Options};
+
+/// Longer than anything takes here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Default)]
+struct Daemon {
+    /// Running containers: id and address.
+    containers: BTreeMap<String, String>,
+    networks: Vec<String>,
+    /// Answers about these do not come until they are taken out.
+    held: Vec<String>,
+    /// How often each path was asked for.
+    asked: BTreeMap<String, u32>,
+    events: Vec<UnixStream>,
+}
+
+struct Fake {
+    directory: PathBuf,
+    daemon: Arc<(Mutex<Daemon>, Condvar)>,
+}
+
+fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
+    let mut request = String::new();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    if reader.read_line(&mut request).unwrap_or(0) == 0 {
+        return;
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let path = path
+        .split('?')
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches('/');
+    let path = match path.split_once('/') {
+        Some((version, path)) if version.starts_with("v1.") => path.to_owned(),
+        Some(_) | None => path.to_owned(),
+    };
+    let mut line = String::new();
+    while reader.read_line(&mut line).unwrap_or(0) > 2 {
+        line.clear();
+    }
+    let (lock, changed) = shared;
+    let mut daemon = lock.lock().unwrap();
+    *daemon.asked.entry(path.clone()).or_default() += 1;
+    changed.notify_all();
+    if path == "events" {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            .unwrap();
+        daemon.events.push(stream);
+        changed.notify_all();
+        return;
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    // What is true when the question arrives, not when the answer leaves.
+    let body = match parts.as_slice() {
+        ["version"] => Some("{\"Version\":\"29\",\"ApiVersion\":\"1.52\"}".to_owned()),
+        ["info"] => Some("{}".to_owned()),
+        ["networks"] => {
+            let all: Vec<String> = daemon.networks.iter().map(|id| network(id)).collect();
+            Some(format!("[{}]", all.join(",")))
+        }
+        ["networks", id] => daemon
+            .networks
+            .iter()
+            .find(|of| of == id)
+            .map(|id| network(id)),
+        ["containers", "json"] => {
+            let all = daemon.containers.keys();
+            let all: Vec<String> = all
+                .map(|id| format!("{{\"Id\":\"{id}\",\"Names\":[\"/{id}\"]}}"))
+                .collect();
+            Some(format!("[{}]", all.join(",")))
+        }
+        ["containers", id, "json"] => daemon
+            .containers
+            .get(*id)
+            .map(|address| container(id, address)),
+        _ => None,
+    };
+    while parts
+        .get(1)
+        .is_some_and(|id| daemon.held.iter().any(|of| of == id))
+    {
+        daemon = changed.wait(daemon).unwrap();
+    }
+    drop(daemon);
+    let (status, body) = match body {
+        Some(body) => ("200 OK", body),
+        None => (
+            "404 Not Found",
+            "{\"message\":\"no such object\"}".to_owned(),
+        ),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Type: application/json\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all((head + &body).as_bytes());
+}
+
+fn network(id: &str) -> String {
+    format!("{{\"Id\":\"{id}\",\"Name\":\"net-{id}\",\"Driver\":\"bridge\"}}")
+}
+
+fn container(id: &str, address: &str) -> String {
+    // `net/address`
+    let (network, address) = address.split_once('/').unwrap();
+    format!(
+        "{{\"Id\":\"{id}\",\"Name\":\"/{id}\",\"State\":{{\"Running\":true}},\"NetworkSettings\":{{\
+         \"Networks\":{{\"net-{network}\":{{\"NetworkID\":\"{network}\",\"IPAddress\":\"{address}\"}}}}}}}}"
+    )
+}
+
+impl Fake {
+    fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("dockfw-follow-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let fake = Self {
+            directory,
+            daemon: Arc::default(),
+        };
+        fake.change(|of| of.networks.push("n1".to_owned()));
+        fake.listen();
+        fake
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("s")
+    }
+
+    fn listen(&self) {
+        let listener = UnixListener::bind(self.path()).unwrap();
+        let daemon = Arc::clone(&self.daemon);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let daemon = Arc::clone(&daemon);
+                std::thread::spawn(move || answer(stream, &daemon));
+            }
+        });
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Daemon) -> T) -> T {
+        let (lock, changed) = &*self.daemon;
+        let result = change(&mut lock.lock().unwrap());
+        changed.notify_all();
+        result
+    }
+
+    fn wait(&self, until: impl Fn(&Daemon) -> bool) {
+        let (lock, changed) = &*self.daemon;
+        let daemon = lock.lock().unwrap();
+        let (_guard, waited) = changed
+            .wait_timeout_while(daemon, PATIENCE, |of| !until(of))
+            .unwrap();
+        assert!(!waited.timed_out());
+    }
+
+    fn start(&self, id: &str, address: &str) {
+        self.change(|of| of.containers.insert(id.to_owned(), address.to_owned()));
+    }
+
+    fn event(&self, kind: &str, action: &str, id: &str) {
+        let line = format!(
+            "{{\"Type\":\"{kind}\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"{id}\",\
+             \"Attributes\":{{\"name\":\"{id}\"}}}},\"timeNano\":5}}\n"
+        );
+        self.change(|of| {
+            of.events
+                .last()
+                .unwrap()
+                .write_all(line.as_bytes())
+                .unwrap();
+        });
+    }
+
+    fn asked(&self, path: &str) -> u32 {
+        self.change(|of| of.asked.get(path).copied().unwrap_or(0))
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+struct Follower {
+    messages: Receiver<Message>,
+    stop: Stop,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Follower {
+    fn new(fake: &Fake, refresh: Duration) -> Self {
+        let (sender, messages) = channel();
+        let stop = Stop::new();
+        let (stopping, address) = (stop.clone(), fake.path().display().to_string());
+        let thread = std::thread::spawn(move || {
+            let address: Address = address.parse().unwrap();
+            let options = Options {
+                refresh,
+                timeout: PATIENCE,
+                ..Options::default()
+            };
+            follow(
+                &address,
+                &options,
+                |message| drop(sender.send(message)),
+                &stopping,
+            )
+        });
+        Self {
+            messages,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// The next message, in short.
+    fn next(&self) -> String {
+        match self.messages.recv_timeout(PATIENCE).unwrap() {
+            Message::State { state, .. } => {
+                let all = state.containers.values();
+                let all: Vec<String> = all
+                    .map(|of| format!("{}={}", of.name, of.endpoints[0].ipv4))
+                    .collect();
+                let unread: Vec<&str> = state.unread.iter().map(|of| of.name.as_str()).collect();
+                format!(
+                    "state {} unread {} networks {}",
+                    all.join(" "),
+                    unread.join(" "),
+                    state.networks.len()
+                )
+            }
+            Message::Container { id, container, at } => {
+                let container =
+                    container.map_or("gone".to_owned(), |of| of.endpoints[0].ipv4.clone());
+                format!("{id} {container} after {}", at.what)
+            }
+            Message::Network { id, network, at } => {
+                format!("network {id} {} after {}", network.is_some(), at.what)
+            }
+            Message::Lost { error } => format!("lost: {error}"),
+        }
+    }
+
+    fn is_quiet(&self) {
+        let got = self.messages.recv_timeout(Duration::from_millis(150));
+        assert!(got.is_err(), "{got:?}");
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop.stop();
+        let ended = self.thread.take().unwrap().join();
+        if !std::thread::panicking() {
+            ended.unwrap().unwrap();
+        }
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn a_late_answer_does_not_undo_what_is_newer() {
+    let fake = Fake::new();
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread  networks 1");
+    // Asked about while it ran, answered after it had died.
+    fake.start("c1", "n1/1");
+    fake.change(|of| of.held.push("c1".to_owned()));
+    fake.event("container", "start", "c1");
+    fake.wait(|of| of.asked.contains_key("containers/c1/json"));
+    fake.change(|of| of.containers.remove("c1"));
+    fake.event("container", "die", "c1");
+    // Another one is not held up.
+    fake.start("c2", "n1/2");
+    fake.event("container", "start", "c2");
+    assert_eq!(follower.next(), "c2 2 after start c2");
+    fake.change(|of| of.held.clear());
+    follower.is_quiet();
+    // Started, died and started again with another address: the first answer comes last.
+    fake.start("c3", "n1/3");
+    fake.change(|of| of.held.push("c3".to_owned()));
+    fake.event("container", "start", "c3");
+    fake.wait(|of| of.asked.contains_key("containers/c3/json"));
+    fake.event("container", "die", "c3");
+    fake.start("c3", "n1/33");
+    fake.event("container", "start", "c3");
+    fake.wait(|of| of.asked.get("containers/c3/json") == Some(&2));
+    fake.change(|of| of.held.clear());
+    assert_eq!(follower.next(), "c3 33 after start c3");
+    follower.is_quiet();
+    fake.change(|of| of.containers.remove("c3"));
+    let before = fake.asked("containers/c3/json");
+    fake.event("container", "die", "c3");
+    assert_eq!(follower.next(), "c3 gone after die c3");
+    assert_eq!(fake.asked("containers/c3/json"), before);
+}
+
+#[test]
+fn events_during_a_listing_are_not_lost() {
+    let fake = Fake::new();
+    for (id, address) in [("c1", "n1/1"), ("c2", "n1/2"), ("c3", "n1/3")] {
+        fake.start(id, address);
+    }
+    // The listing waits for c1 while c2 dies and c3 gets another address and c4 starts.
+    fake.change(|of| of.held.push("c1".to_owned()));
+    let follower = Follower::new(&fake, HOUR);
+    fake.wait(|of| of.asked.contains_key("containers/c1/json") && !of.events.is_empty());
+    fake.wait(|of| of.asked.contains_key("containers/c3/json"));
+    fake.change(|of| of.containers.remove("c2"));
+    fake.event("container", "die", "c2");
+    fake.start("c3", "n1/33");
+    fake.event("container", "update", "c3");
+    fake.start("c4", "n1/4");
+    fake.event("container", "start", "c4");
+    fake.wait(|of| of.asked.contains_key("containers/c4/json"));
+    fake.wait(|of| of.asked.get("containers/c3/json") == Some(&2));
+    std::thread::sleep(Duration::from_millis(100));
+    fake.change(|of| of.held.clear());
+    assert_eq!(follower.next(), "state c1=1 c3=33 c4=4 unread  networks 1");
+    follower.is_quiet();
+}
+
+#[test]
+fn a_listing_does_not_wait_for_one_that_hangs() {
+    let fake = Fake::new();
+    fake.start("c1", "n1/1");
+    fake.start("c2", "n1/2");
+    fake.change(|of| of.held.push("c1".to_owned()));
+    let begun = Instant::now();
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state c2=2 unread c1 networks 1");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    fake.change(|of| of.held.clear());
+    assert_eq!(follower.next(), "c1 1 after listing");
+}
+
+#[test]
+fn everything_is_listed_again_and_what_hangs_stays_as_it_was() {
+    let fake = Fake::new();
+    fake.start("c1", "n1/1");
+    let follower = Follower::new(&fake, Duration::from_millis(300));
+    assert_eq!(follower.next(), "state c1=1 unread  networks 1");
+    // Without an event.
+    fake.start("c2", "n1/2");
+    fake.change(|of| of.networks.push("n2".to_owned()));
+    let next = loop {
+        let next = follower.next();
+        if !next.ends_with("networks 1") {
+            break next;
+        }
+    };
+    assert_eq!(next, "state c1=1 c2=2 unread  networks 2");
+    fake.change(|of| of.held.push("c1".to_owned()));
+    let next = loop {
+        let next = follower.next();
+        if next.contains("unread c1") {
+            break next;
+        }
+    };
+    assert_eq!(next, "state c1=1 c2=2 unread c1 networks 2");
+    fake.change(|of| of.held.clear());
+}
+
+#[test]
+fn a_network_comes_before_its_containers() {
+    let fake = Fake::new();
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread  networks 1");
+    fake.change(|of| of.networks.push("n2".to_owned()));
+    fake.start("c1", "n2/1");
+    // Its own event may be slower.
+    fake.event("container", "start", "c1");
+    assert_eq!(follower.next(), "network n2 true after start c1");
+    assert_eq!(follower.next(), "c1 1 after start c1");
+    fake.event("network", "create", "n2");
+    follower.is_quiet();
+    fake.change(|of| of.networks.pop());
+    fake.event("network", "destroy", "n2");
+    assert_eq!(follower.next(), "network n2 false after destroy n2");
+}
+
+#[test]
+fn a_daemon_that_is_gone_is_found_again() {
+    let fake = Fake::new();
+    fake.start("c1", "n1/1");
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state c1=1 unread  networks 1");
+    std::fs::remove_file(fake.path()).unwrap();
+    let ended = |of: &mut Daemon| of.events.clear();
+    fake.change(ended);
+    assert_eq!(follower.next(), "lost: dockerd ended the connection");
+    assert!(
+        follower
+            .next()
+            .starts_with("lost: no dockerd listens: there is no ")
+    );
+    follower.is_quiet();
+    fake.start("c2", "n1/2");
+    fake.listen();
+    assert_eq!(follower.next(), "state c1=1 c2=2 unread  networks 1");
+}
+
+#[test]
+fn numbers_tell_what_is_newer() {
+    let mut tracker = Tracker::default();
+    let since = tracker.tick();
+    let (first, second) = (tracker.ask("a"), tracker.ask("a"));
+    assert!(tracker.answer("a", second));
+    assert!(!tracker.answer("a", first));
+    assert!(tracker.is_taken_since("a", since) && !tracker.is_gone_since("a", since));
+    let third = tracker.ask("a");
+    tracker.gone("a");
+    assert!(!tracker.is_taken_since("a", since) && tracker.is_gone_since("a", since));
+    // It is remembered as long as an answer may come.
+    let now = tracker.tick();
+    tracker.forget_before(now);
+    assert!(!tracker.answer("a", third));
+    tracker.forget_before(now);
+    let fourth = tracker.ask("a");
+    assert!(tracker.answer("a", fourth));
+}

@@ -1,0 +1,121 @@
+//! A daemon's networks and containers, as it reports them.
+
+use std::collections::BTreeMap;
+
+use super::daemon::Daemon;
+
+/// What a dockerd says of itself and its objects.
+///
+/// Texts are as the API has them; [`host`](super::host::host()) parses them, so that one that is
+/// not understood concerns its object only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The daemon and its options.
+    pub daemon: Daemon,
+    /// Networks, by their full ids.
+    pub networks: BTreeMap<String, Network>,
+    /// Running containers, by their full ids.
+    pub containers: BTreeMap<String, Container>,
+    /// The address of swarm's ingress sandbox in the network `docker_gwbridge`, if it is there.
+    pub ingress_sandbox: Option<String>,
+    /// What services publish through the routing mesh; empty unless this node is a manager.
+    pub services: Vec<ServicePort>,
+    /// Objects that dockerd did not describe, and why; by name or id.
+    pub unread: Vec<Unread>,
+}
+
+/// An object that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Its name or id, as far as known.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the API has them")]
+pub struct Network {
+    /// The name.
+    pub name: String,
+    /// The full id.
+    pub id: String,
+    /// The driver: `bridge`, `macvlan`, ..., or the name of a plugin.
+    pub driver: String,
+    /// Whether it has IPv4; daemons before API 1.47 do not say and always have it.
+    pub ipv4: bool,
+    /// Whether it has IPv6.
+    pub ipv6: bool,
+    /// `--internal`.
+    pub internal: bool,
+    /// It holds options for other networks only.
+    pub config_only: bool,
+    /// Its address pools.
+    pub subnets: Vec<Subnet>,
+    /// Its driver options.
+    pub options: BTreeMap<String, String>,
+}
+
+/// An address pool of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subnet {
+    /// Address and prefix length.
+    pub subnet: String,
+    /// The gateway; empty when dockerd does not say.
+    pub gateway: String,
+}
+
+/// A running container.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Container {
+    /// The name, without the slash.
+    pub name: String,
+    /// The full id.
+    pub id: String,
+    /// Its connections to networks, in the order of the networks' names.
+    pub endpoints: Vec<Endpoint>,
+    /// Its published ports, as dockerd bound them.
+    pub ports: Vec<Port>,
+    /// The ports that it exposes: `80/tcp`.
+    pub exposed: Vec<String>,
+    /// The names of the containers that it is linked to.
+    pub links: Vec<String>,
+}
+
+/// A container's connection to a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Endpoint {
+    /// The name of the network.
+    pub network_name: String,
+    /// The full id of the network.
+    pub network_id: String,
+    /// Its IPv4 address, without prefix length; empty when it has none.
+    pub ipv4: String,
+    /// Its IPv6 address, without prefix length; empty when it has none.
+    pub ipv6: String,
+    /// `gw-priority`; 0 before API 1.48.
+    pub gw_priority: i64,
+}
+
+/// A port that dockerd has bound.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Port {
+    /// The container's port and the protocol: `80/tcp`.
+    pub container: String,
+    /// The host address, of one family; empty for all of both.
+    pub host_ip: String,
+    /// The host port; empty in gateway mode `routed`, where there is none.
+    pub host_port: String,
+}
+
+/// A port that a service publishes through the routing mesh.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServicePort {
+    /// The port on every node.
+    pub published: u16,
+    /// The port of the tasks.
+    pub target: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: String,
+}
