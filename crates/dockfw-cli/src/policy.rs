@@ -77,6 +77,9 @@ pub struct Source {
 pub struct Policy {
     /// The host; [`check`](fn@check::check) finds no error in it.
     pub host: Host,
+    /// `[host] manage-sysctls`, default false: a commit also makes the settings of the kernel that
+    /// the ruleset needs ([`settings`](dockfw_lower::settings::settings)).
+    pub manage_sysctls: bool,
     /// What has no effect, or another one than it seems.
     pub warnings: Diagnostics,
     sources: Vec<Source>,
@@ -180,6 +183,7 @@ pub fn parse_with(sources: Vec<Source>, options: Options) -> Result<Policy, Diag
     let (host, places) = (resolved.host, resolved.places);
     Ok(Policy {
         host,
+        manage_sysctls: resolved.manage_sysctls,
         warnings: diagnostics,
         sources,
         places,

@@ -163,7 +163,7 @@ pub enum SetChange {
 pub enum Swap {
     /// The types of key or data, or set against map.
     Type,
-    /// `interval`, `dynamic`, `timeout` and the default lifetime, or whether there is a size.
+    /// `interval`, `dynamic`, `counter`, `timeout` and the default lifetime, or whether there is a size.
     Flags,
     /// The comment.
     Comment,

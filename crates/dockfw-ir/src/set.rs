@@ -19,6 +19,9 @@ pub struct Set {
     pub interval: bool,
     /// `flags dynamic`: rules add to it with [`Dynset`](crate::statement::Dynset).
     pub dynamic: bool,
+    /// `counter`: each element counts the packets and bytes that found it. What they have counted
+    /// is no part of the set; elements that stay in a change go on counting.
+    pub counter: bool,
     /// `flags timeout`, with the default lifetime of elements; zero is no default.
     pub timeout: Option<Duration>,
     /// `size`: the most elements it can ever hold. Every exact set has one, because it makes the

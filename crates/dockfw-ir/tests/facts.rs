@@ -141,6 +141,7 @@ fn a_translation_is_the_same_from_a_map() {
         kind: SetKind::Map(types),
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(1024),
         comment: None,

@@ -334,6 +334,7 @@ fn set_for(random: &mut Random, sets: &mut Vec<Set>, key: &Key, kind: SetKind) -
         kind,
         interval,
         dynamic: false,
+        counter: false,
         timeout,
         size: (!interval).then_some(16),
         comment: comment(random),

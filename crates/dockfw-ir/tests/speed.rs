@@ -27,6 +27,7 @@ fn large() -> Ruleset {
         kind,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(131_072),
         comment: None,

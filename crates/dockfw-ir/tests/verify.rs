@@ -42,6 +42,7 @@ fn set(key: &[T], elements: Vec<Element>) -> Set {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(8),
         comment: None,
@@ -1324,6 +1325,13 @@ fn check_40_elements_that_rules_make() {
         Set {
             dynamic: true,
             ..interval(&[T::Ipv4Addr], vec![])
+        },
+    );
+    fails_set(
+        Check::Dynset,
+        Set {
+            counter: true,
+            ..dynamic(None)
         },
     );
     let count = DynsetStatement::CtCount(CtCount {

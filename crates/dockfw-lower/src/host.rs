@@ -31,6 +31,9 @@ pub struct Host {
     /// The host is WSL2 in mirrored mode: what Windows sends to `localhost` arrives on an
     /// interface `loopback0`.
     pub wsl2_mirrored: bool,
+    /// Packets and bytes of each published port are counted, in both directions; see
+    /// [`count`](mod@crate::count).
+    pub count_publishes: bool,
     /// The operator's own rules around Docker's.
     pub user: Option<UserRules>,
 }

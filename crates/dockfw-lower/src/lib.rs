@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod closed;
+pub mod count;
 pub mod docker;
 pub mod host;
 pub mod import;
@@ -13,6 +14,7 @@ mod lower;
 pub mod optimize;
 pub mod reference;
 pub mod rules;
+pub mod settings;
 
 pub use closed::{CLOSED, closed};
 pub use lower::{container_elements, lower, table_name};

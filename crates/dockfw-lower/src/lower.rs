@@ -18,10 +18,14 @@
 //!    [`link`].
 //! 4. `nat-postrouting` (100): masquerading and SNAT. Module [`postrouting`].
 //!
+//! With [`Host::count_publishes`], `count-postrouting` and `count-input` (99) count what goes to
+//! published ports and comes back, and decide nothing. Module [`count`].
+//!
 //! Source: the behaviour of moby docker-v29.0.0,
 //! `daemon/libnetwork/drivers/bridge/internal/iptabler/`.
 
 mod container;
+pub(crate) mod count;
 mod dnat;
 pub(crate) mod family;
 mod forward;
@@ -36,6 +40,7 @@ mod postrouting;
 use std::ops::Deref;
 
 pub use container::container_elements;
+pub(crate) use guard::INGRESS_SANDBOX;
 
 use dockfw_ir::name::{Comment, IfName, TableName};
 use dockfw_ir::{Ruleset, Table};
@@ -64,6 +69,7 @@ pub fn lower(host: &Host) -> Ruleset {
     dnat::add(&mut table, host, &ports);
     forward::add(&mut table, host, &ports.container);
     postrouting::add(&mut table, host);
+    count::add(&mut table, host);
     Ruleset {
         tables: vec![table],
     }
@@ -76,8 +82,8 @@ pub fn table_name() -> TableName {
 
 /// A network that has rules on the host, and its bridge device.
 #[derive(Debug, Clone, Copy)]
-struct BridgeNetwork<'a> {
-    network: &'a Network,
+pub(crate) struct BridgeNetwork<'a> {
+    pub(crate) network: &'a Network,
     device: &'a IfName,
 }
 
@@ -90,7 +96,7 @@ impl Deref for BridgeNetwork<'_> {
 }
 
 /// The networks that have rules on the host, ordered by bridge device.
-fn bridge_networks(host: &Host) -> Vec<BridgeNetwork<'_>> {
+pub(crate) fn bridge_networks(host: &Host) -> Vec<BridgeNetwork<'_>> {
     let mut networks: Vec<_> = host
         .networks
         .iter()

@@ -65,6 +65,7 @@ fn ruleset(count: u32) -> Result<Ruleset, Failure> {
             kind,
             interval: false,
             dynamic: false,
+            counter: false,
             timeout: None,
             size,
             comment: None,

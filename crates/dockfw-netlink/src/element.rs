@@ -301,6 +301,7 @@ mod tests {
                 kind: SetKind::Set,
                 interval,
                 dynamic: false,
+                counter: false,
                 timeout: None,
                 size: None,
                 comment: None,

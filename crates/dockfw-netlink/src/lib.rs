@@ -18,6 +18,7 @@
 //! Executor::table(&mut self, Family, &TableName) -> Result<Option<TableInfo>, QueryError>
 //! Executor::summary(&mut self, Family, &TableName) -> Result<Option<TableSummary>, QueryError>
 //! Executor::read(&mut self, [(Family, &TableName)]) -> Result<Snapshot, QueryError>
+//! Executor::counters(&mut self, Family, &TableName, &[SetName]) -> Result<Counters, QueryError>
 //! Executor::close_in_background(self)                            one-shot processes only
 //! read::canonical(&Table) -> Result<TableSnapshot, EncodeError>   what read gives back of a table
 //! Expect::{Any, Generation(u32)}

@@ -24,6 +24,7 @@
 
 mod attribute;
 mod chain;
+mod counter;
 mod element;
 mod expr;
 mod reader;
@@ -51,6 +52,7 @@ use crate::sys::nf_tables::{
     NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_TABLE,
 };
 use crate::wire::{DUMP, EncodeError, Encoder};
+pub use counter::Counters;
 use reader::Reader;
 
 /// What the kernel had at one moment.
@@ -89,7 +91,7 @@ pub struct RuleInfo {
     pub counter: Option<Counter>,
 }
 
-/// What a rule has counted.
+/// What a rule, or an element of a set, has counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
     /// Packets.

@@ -7,10 +7,10 @@ use dockfw_ir::value::{DataType, register_len};
 
 use crate::sys::nf_tables::{
     NFT_DATA_VERDICT, NFT_SET_ANONYMOUS, NFT_SET_CONCAT, NFT_SET_CONSTANT, NFT_SET_EVAL,
-    NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_TIMEOUT, NFTA_LIST_ELEM, NFTA_SET_DATA_LEN,
-    NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_CONCAT, NFTA_SET_DESC_SIZE,
-    NFTA_SET_FIELD_LEN, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE,
-    NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_SET_TIMEOUT, NFTA_SET_USERDATA, udata,
+    NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_TIMEOUT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LIST_ELEM,
+    NFTA_SET_DATA_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_CONCAT, NFTA_SET_DESC_SIZE,
+    NFTA_SET_EXPR, NFTA_SET_FIELD_LEN, NFTA_SET_FLAGS, NFTA_SET_ID, NFTA_SET_KEY_LEN,
+    NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TABLE, NFTA_SET_TIMEOUT, NFTA_SET_USERDATA, udata,
 };
 use crate::userdata::UserData;
 use crate::wire::{EncodeError, Encoder};
@@ -199,6 +199,12 @@ pub(crate) fn put(
     }
     if let Some(timeout) = set.timeout.filter(|timeout| !timeout.is_zero()) {
         encoder.u64(NFTA_SET_TIMEOUT, milliseconds(timeout))?;
+    }
+    if set.counter {
+        encoder.nest(NFTA_SET_EXPR, |e| {
+            e.text(NFTA_EXPR_NAME, "counter")?;
+            e.nest(NFTA_EXPR_DATA, |_| Ok(()))
+        })?;
     }
     if let Some(comment) = &set.comment {
         user = user.and_comment(udata::SET_COMMENT, comment)?;

@@ -95,6 +95,7 @@ fn addresses(size: Option<u32>, elements: Vec<Element>) -> Set {
         kind: SetKind::Set,
         interval: size.is_none(),
         dynamic: false,
+        counter: false,
         timeout: None,
         size,
         comment: None,

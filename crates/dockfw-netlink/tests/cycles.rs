@@ -28,6 +28,7 @@ fn addresses(count: u32) -> Ruleset {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(1024),
         comment: None,

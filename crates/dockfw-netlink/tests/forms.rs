@@ -42,6 +42,7 @@ fn set(key: &[DataType], kind: SetKind, interval: bool) -> Set {
         kind,
         interval,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: (!interval).then_some(16),
         comment: None,

@@ -85,6 +85,7 @@ fn ports(name: &str, count: u32) -> Ruleset {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some((2 * count).next_power_of_two().max(1024)),
         comment: None,

@@ -6,6 +6,8 @@
 //!    what was encoded is sent: nothing is parsed or compiled.
 //! 3. Otherwise the generations of the history, the newest first, until one loads.
 //! 4. Otherwise what is there: the ruleset that was loaded before, or the closed one.
+//!
+//! Settings of the host follow a ruleset that was loaded, if its policy leaves them to dockfw.
 
 use std::io::Write as _;
 use std::time::Instant;
@@ -22,7 +24,8 @@ use super::flows::Flows;
 use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_diagnostics, print_json};
-use super::restore::restore;
+use super::restore::{Restored, restore};
+use super::settings::Wanted;
 use crate::state::{Boot, BootOutcome, Generation, How, Program, State, utc};
 
 /// `NF_INET_FORWARD`
@@ -63,7 +66,9 @@ pub(super) fn run(
         print_diagnostics(diagnostics);
     }
     let reason = failure.brief();
-    if let Some((generation, applied)) = last_good(&mut executor, journal.state(), sent) {
+    if let Some((generation, restored)) = last_good(&mut executor, journal.state(), sent) {
+        let applied = restored.applied;
+        let settings = restored.settings.only_managed().apply();
         let number = generation.number;
         let text = format!(
             "generation {number} of {} is loaded instead of the input: {reason}",
@@ -83,10 +88,12 @@ pub(super) fn run(
             applied: &applied,
             recorded: &recorded,
             pending: None,
+            settings: &settings,
             total: started.elapsed(),
             flows: &Flows::Kept,
         };
         show(&boot, Some(&outcome), as_json)?;
+        settings.warn();
         if applied.has_cleared() {
             executor.close_in_background();
         }
@@ -162,8 +169,8 @@ fn close(executor: &mut Executor) -> Result<Ground, Failure> {
 /// The input is in force.
 enum Loaded {
     /// As this generation was encoded.
-    Encoded(u64, Applied),
-    Compiled(crate::state::Recipe, Applied),
+    Encoded(u64, Wanted, Applied),
+    Compiled(crate::state::Recipe, Wanted, Applied),
 }
 
 /// Loads the input. With an error: whether the generation that has it too was sent in vain.
@@ -172,31 +179,36 @@ fn intended(
     input: &InputArgs,
     journal: &Journal,
 ) -> Result<Loaded, (Failure, Option<u64>)> {
-    if let Some((number, batch)) = journal.state().and_then(|state| encoded(input, state)) {
+    if let Some((generation, batch)) = journal.state().and_then(|state| encoded(input, state)) {
+        let number = generation.number;
         match apply_batch(executor, &batch) {
-            Ok(applied) => return Ok(Loaded::Encoded(number, applied)),
+            Ok(applied) => {
+                let settings = Wanted::managed_of(&generation.recipe);
+                return Ok(Loaded::Encoded(number, settings, applied));
+            }
             // The same program would make the same of it.
             Err(failure) => return Err((failure, Some(number))),
         }
     }
     let compile = || {
         let input = input.load()?;
-        Ok((input.ruleset()?, input.into_recipe()))
+        let settings = input.settings().only_managed();
+        Ok((input.ruleset()?, settings, input.into_recipe()))
     };
-    let (ruleset, recipe) = compile().map_err(|failure| (failure, None))?;
+    let (ruleset, settings, recipe) = compile().map_err(|failure| (failure, None))?;
     let applied =
         apply(executor, &ruleset, &apply::How::default()).map_err(|failure| (failure, None))?;
-    Ok(Loaded::Compiled(recipe, applied))
+    Ok(Loaded::Compiled(recipe, settings, applied))
 }
 
 /// What this program encoded of the same input, if that was the last commit.
-fn encoded(input: &InputArgs, state: &State) -> Option<(u64, Batch)> {
+fn encoded(input: &InputArgs, state: &State) -> Option<(Generation, Batch)> {
     let newest = *state.numbers().ok()?.last()?;
     let generation = state.generation(newest).ok()?;
     let is_same =
         generation.program.is_same(&Program::this()) && generation.recipe == input.recipe()?;
     let batch = Batch::from_bytes(&generation.artifact).ok();
-    batch.filter(|_| is_same).map(|batch| (newest, batch))
+    batch.filter(|_| is_same).map(|batch| (generation, batch))
 }
 
 /// Loads the newest generation that can be loaded, but not the one that was sent in vain.
@@ -204,7 +216,7 @@ fn last_good(
     executor: &mut Executor,
     state: Option<&State>,
     sent: Option<u64>,
-) -> Option<(Generation, Applied)> {
+) -> Option<(Generation, Restored)> {
     let state = state?;
     let numbers = match state.numbers() {
         Ok(numbers) => numbers,
@@ -222,7 +234,7 @@ fn last_good(
             }
         };
         match restore(executor, &generation, false) {
-            Ok(restored) => return Some((generation, restored.applied)),
+            Ok(restored) => return Some((generation, restored)),
             Err(failure) => {
                 let text = format!("generation {number} cannot be loaded: {}", failure.brief());
                 log("warning", &text);
@@ -233,39 +245,43 @@ fn last_good(
 }
 
 /// Ends a boot that loaded the input; true if there was something to delete.
+///
+/// A setting that cannot be made is said, and does not keep dockerd from its start.
 fn done(
     loaded: Loaded,
     journal: Journal,
     as_json: bool,
     started: Instant,
 ) -> Result<bool, Failure> {
-    let total = started.elapsed();
     let boot = Boot::new(BootOutcome::Loaded, "");
     note(&journal, &boot);
-    let (recorded, applied) = match loaded {
-        Loaded::Encoded(number, applied) => {
+    let (recorded, settings, applied) = match loaded {
+        Loaded::Encoded(number, settings, applied) => {
             let failure = journal.note_current(number, &applied).err();
             log(
                 "LOADED",
                 "the input, as it was encoded when it was committed last",
             );
             let number = Some(number);
-            (Recorded { number, failure }, applied)
+            (Recorded { number, failure }, settings.apply(), applied)
         }
-        Loaded::Compiled(recipe, applied) => {
+        Loaded::Compiled(recipe, settings, applied) => {
+            let settings = settings.apply();
             let recorded = journal.record(recipe, &applied, Program::this(), How::Boot);
             log("LOADED", "the input");
-            (recorded, applied)
+            (recorded, settings, applied)
         }
     };
     let outcome = Outcome {
         applied: &applied,
         recorded: &recorded,
         pending: None,
-        total,
+        settings: &settings,
+        total: started.elapsed(),
         flows: &Flows::Kept,
     };
     show(&boot, Some(&outcome), as_json)?;
+    settings.warn();
     recorded.warn();
     Ok(applied.has_cleared())
 }

@@ -1,6 +1,7 @@
 //! `dockfw commit`
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use super::input::InputArgs;
 use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_json};
 use super::plan::{SavedPlan, counts_to_json};
+use super::settings::Report;
 use super::{confirm, follow, session};
 use crate::state::{How as Came, Program};
 
@@ -58,10 +60,13 @@ pub(super) fn run(
     started: Instant,
 ) -> Result<Exit, Failure> {
     let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
-    let (ruleset, recipe) = {
+    let (ruleset, settings, recipe) = {
         let input = input.load()?;
-        (input.ruleset()?, input.into_recipe())
+        (input.ruleset()?, input.settings(), input.into_recipe())
     };
+    if let Some(plan) = &plan {
+        plan.check_settings(&settings.clone().read().assignments())?;
+    }
     if !arguments.force {
         session::guard(&ruleset).map_err(Failure::Cut)?;
     }
@@ -75,6 +80,12 @@ pub(super) fn run(
         before: arguments.flows.cuts() && arguments.confirm.is_none(),
     };
     let mut applied = apply(&mut executor, &ruleset, &how)?;
+    // What goes back by itself must not leave a host that forwards without rules.
+    let settings = if arguments.confirm.is_some() {
+        settings.read()
+    } else {
+        settings.apply()
+    };
     let total = started.elapsed();
     let recorded = if arguments.confirm.is_some() {
         journal.record_unconfirmed(recipe, &applied, Program::this())
@@ -86,6 +97,7 @@ pub(super) fn run(
         applied: &applied,
         recorded: &recorded,
         pending: arguments.confirm,
+        settings: &settings,
         total,
         flows: &flows,
     };
@@ -93,17 +105,24 @@ pub(super) fn run(
         print_json(&outcome.to_json())?;
     } else {
         print(&outcome.to_line())?;
+        if arguments.confirm.is_some() {
+            let until = "when the commit is confirmed, if it is recorded; or by the next commit";
+            let text = settings.postponed(until);
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+        settings.warn();
     }
     recorded.warn();
     flows.warn();
     if arguments.own {
-        return follow::run(&mut executor, as_json);
+        let ended = follow::run(&mut executor, as_json)?;
+        return Ok(settings.exit_or(ended));
     }
     if applied.has_cleared() {
         // The old ruleset is freed while nobody waits for it.
         executor.close_in_background();
     }
-    Ok(Exit::Done)
+    Ok(settings.exit_or(Exit::Done))
 }
 
 /// What a commit was, what became of its record, and how long the whole process took for it.
@@ -112,6 +131,8 @@ pub(super) struct Outcome<'a> {
     pub(super) recorded: &'a Recorded,
     /// When it goes back by itself.
     pub(super) pending: Option<Duration>,
+    /// What became of the settings of the host.
+    pub(super) settings: &'a Report,
     pub(super) total: Duration,
     /// What became of the flows that it concerns.
     pub(super) flows: &'a Flows,
@@ -150,6 +171,7 @@ impl Outcome<'_> {
             "committed": self.applied.tables,
             "removed": self.applied.removed,
             "changed": self.applied.changed.as_ref().map(counts_to_json),
+            "settings": self.settings.to_json(),
             "pending_seconds": self.pending.map(|time| time.as_secs_f64()),
             "generation": self.applied.generation,
             "recorded": self.recorded.number.is_some(),
@@ -191,7 +213,8 @@ impl Outcome<'_> {
             (None, _) => {
                 return format!(
                     "unchanged {names}: the kernel has it already, nothing was sent, generation \
-                     {generation}{others}\n"
+                     {generation}{others}\n{}",
+                    self.settings.written()
                 );
             }
             (Some(_), Some(counts)) => format!("changed {names}: {}", words(counts)),
@@ -211,6 +234,7 @@ impl Outcome<'_> {
                 time.as_secs_f64()
             );
         }
+        line.push_str(&self.settings.written());
         line.push_str(&self.flows.to_line());
         line
     }

@@ -11,6 +11,7 @@ use dockfw_lower::optimize::Optimize;
 
 use super::live::{DockerArgs, default_policies};
 use super::output::{Failure, print_diagnostics};
+use super::settings::Wanted;
 use crate::diagnostic::Diagnostics;
 use crate::policy::{self, Policy, Source, read};
 use crate::rules::{self, LeaveOut, Options, Rules};
@@ -228,6 +229,11 @@ impl Input {
         let mut all = policy.unwrap_or_default();
         all.extend(self.rules.warnings.clone());
         all
+    }
+
+    /// What the ruleset needs of the host's kernel.
+    pub(super) fn settings(&self) -> Wanted {
+        Wanted::of(self.policy.as_ref())
     }
 
     /// Compiles everything and has the verifier look at the result.

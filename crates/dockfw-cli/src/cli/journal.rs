@@ -194,28 +194,34 @@ impl Journal {
     }
 
     /// Records the commit that was pending and is permanent now, if it is the one that was kept:
-    /// one that was made without a history is not.
-    pub(super) fn confirm(self, ruleset: &Verified, kernel_generation: u32) -> Recorded {
+    /// one that was made without a history is not. With the record comes its input.
+    pub(super) fn confirm(
+        self,
+        ruleset: &Verified,
+        kernel_generation: u32,
+    ) -> (Recorded, Option<Recipe>) {
         let locked = match self.state {
             Opened::Locked(locked) => locked,
-            Opened::Off => return Recorded::none(None),
-            Opened::Failed(error) => return Recorded::none(Some(error)),
+            Opened::Off => return (Recorded::none(None), None),
+            Opened::Failed(error) => return (Recorded::none(Some(error)), None),
         };
         let add = || match locked.unconfirmed()? {
             None => Ok(None),
             Some(generation) if !has_become(&generation, ruleset) => Ok(None),
             Some(generation) => {
+                let recipe = generation.recipe.clone();
                 let number = write(&locked, generation, self.keep, kernel_generation)?;
                 locked.clear_unconfirmed()?;
-                Ok(Some(number))
+                Ok(Some((number, recipe)))
             }
         };
         match add() {
-            Ok(number) => Recorded {
-                number,
-                failure: None,
-            },
-            Err(error) => Recorded::none(Some(error)),
+            Ok(added) => {
+                let (number, recipe) = added.unzip();
+                let failure = None;
+                (Recorded { number, failure }, recipe)
+            }
+            Err(error) => (Recorded::none(Some(error)), None),
         }
     }
 

@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use super::input::InputArgs;
 use super::kernel::{Kernel, as_read};
 use super::output::{Failure, print, print_json};
+use super::settings::Report;
 use super::{Exit, confirm};
 pub(super) use file::{Mismatch, SavedPlan, SavedPlanError};
 
@@ -44,7 +45,11 @@ pub(super) struct PlanArgs {
 
 /// `dockfw plan`: reads, compiles, compares, and changes nothing.
 pub(super) fn verb(input: &InputArgs, arguments: &PlanArgs) -> Result<Exit, Failure> {
-    let wanted = as_read(&input.load()?.ruleset()?);
+    let (wanted, settings) = {
+        let input = input.load()?;
+        (as_read(&input.ruleset()?), input.settings())
+    };
+    let settings = settings.read();
     let kernel = Kernel::read(&mut Executor::open()?)?;
     let found = kernel.pending().unwrap_or_default();
     let mut notes = confirm::to_text(&found);
@@ -54,6 +59,9 @@ pub(super) fn verb(input: &InputArgs, arguments: &PlanArgs) -> Result<Exit, Fail
             notes,
             "not ours: in {family} dockfw, {what}; a commit removes it"
         );
+    }
+    if !arguments.json {
+        notes.push_str(&settings.notes());
     }
     let _ = std::io::stderr().lock().write_all(notes.as_bytes());
     let changes = kernel.changes(&wanted);
@@ -71,7 +79,7 @@ pub(super) fn verb(input: &InputArgs, arguments: &PlanArgs) -> Result<Exit, Fail
         .out
         .as_deref()
         .map(|path| (path, files.as_slice()));
-    run(reading, &wanted, &changes, form, save)
+    run(reading, &wanted, &changes, &settings, form, save)
 }
 
 /// The form of the output.
@@ -101,11 +109,18 @@ pub(super) fn run(
     kernel: Reading<'_>,
     wanted: &Verified,
     changes: &RulesetChanges<'_>,
+    settings: &Report,
     form: Form,
     save: Option<(&std::path::Path, &[PathBuf])>,
 ) -> Result<Exit, Failure> {
     if let Some((path, inputs)) = save {
-        let plan = SavedPlan::new(kernel.generation, kernel.tables, wanted, inputs);
+        let plan = SavedPlan::new(
+            kernel.generation,
+            kernel.tables,
+            wanted,
+            settings.assignments(),
+            inputs,
+        );
         std::fs::write(path, plan.to_text()).map_err(|source| Failure::File {
             action: "write",
             path: path.to_owned(),
@@ -113,20 +128,29 @@ pub(super) fn run(
         })?;
     }
     match form {
-        Form::Words => print(&text::words(changes))?,
-        Form::Nft => print(&nft::lines(changes))?,
-        Form::Json => print_json(&to_json(kernel.generation, changes))?,
+        Form::Words => print(&(text::words(changes) + &settings.section()))?,
+        Form::Nft => print(&(nft::lines(changes) + &commented(&settings.section())))?,
+        Form::Json => print_json(&to_json(kernel.generation, changes, settings))?,
     }
-    Ok(exit(changes))
+    Ok(exit(changes, settings))
 }
 
 /// 3 when something would change.
-fn exit(changes: &RulesetChanges<'_>) -> Exit {
-    if changes.is_empty() {
+fn exit(changes: &RulesetChanges<'_>, settings: &Report) -> Exit {
+    if changes.is_empty() && !settings.would_write() {
         Exit::Done
     } else {
         Exit::Differs
     }
+}
+
+/// Lines as comments of nft(8).
+fn commented(lines: &str) -> String {
+    let mut text = String::new();
+    for line in lines.lines() {
+        let _ = writeln!(text, "# {line}");
+    }
+    text
 }
 
 /// The name of a table with its family.
@@ -145,7 +169,7 @@ fn headline<'a>(change: &TableChange<'a>) -> (&'a Table, &'static str) {
 }
 
 /// The changes for programs.
-fn to_json(generation: u32, changes: &RulesetChanges<'_>) -> Value {
+fn to_json(generation: u32, changes: &RulesetChanges<'_>, settings: &Report) -> Value {
     let tables = changes.tables().iter().map(|change| {
         let (table, what) = headline(change);
         let items = item::of(change);
@@ -156,10 +180,11 @@ fn to_json(generation: u32, changes: &RulesetChanges<'_>) -> Value {
         })
     });
     json!({
-        "changes": !changes.is_empty(),
+        "changes": !changes.is_empty() || settings.would_write(),
         "generation": generation,
         "tables": tables.collect::<Vec<_>>(),
         "counts": counts_to_json(&changes.counts()),
+        "settings": settings.to_json(),
     })
 }
 

@@ -7,6 +7,7 @@ use dockfw_netlink::{Batch, Executor};
 use super::apply::{Applied, How, apply, apply_batch};
 use super::input::Input;
 use super::output::Failure;
+use super::settings::Wanted;
 use crate::state::{Generation, Program};
 
 /// A generation that is in force again.
@@ -14,6 +15,8 @@ pub(super) struct Restored {
     pub(super) applied: Applied,
     /// Who encoded what was sent.
     pub(super) program: Program,
+    /// What it needs of the host's kernel; nothing when its texts are not accepted any more.
+    pub(super) settings: Wanted,
 }
 
 /// Commits a generation: compiled by this program, or as it was encoded back then, when this
@@ -30,16 +33,21 @@ pub(super) fn restore(
     before: bool,
 ) -> Result<Restored, Failure> {
     let this = Program::this();
-    let compiled = Input::from_recipe(&generation.recipe).and_then(|input| input.ruleset());
+    let compiled = Input::from_recipe(&generation.recipe)
+        .and_then(|input| Ok((input.ruleset()?, input.settings())));
     let how = How {
         before,
         ..How::default()
     };
-    let failure = match compiled.and_then(|ruleset| apply(executor, &ruleset, &how)) {
-        Ok(applied) => {
+    let loaded = compiled.and_then(|(ruleset, settings)| {
+        Ok((apply(executor, &ruleset, &how)?, settings))
+    });
+    let failure = match loaded {
+        Ok((applied, settings)) => {
             return Ok(Restored {
                 applied,
                 program: this,
+                settings,
             });
         }
         Err(failure) => failure,
@@ -62,5 +70,6 @@ pub(super) fn restore(
     Ok(Restored {
         applied,
         program: generation.program.clone(),
+        settings: Wanted::default(),
     })
 }

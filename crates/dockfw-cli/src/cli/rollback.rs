@@ -35,6 +35,7 @@ pub(super) fn run(
     let generation = state.generation(number)?;
     let restored = restore(&mut executor, &generation, flows.cuts())?;
     let mut applied = restored.applied;
+    let settings = restored.settings.apply();
     let total = started.elapsed();
     let time = utc(generation.time);
     let how = How::Rollback(number);
@@ -44,6 +45,7 @@ pub(super) fn run(
         applied: &applied,
         recorded: &recorded,
         pending: None,
+        settings: &settings,
         total,
         flows: &flows,
     };
@@ -59,13 +61,14 @@ pub(super) fn run(
             "rolled back to generation {number} of {time}; the files of the policy are as they \
              were, and the next commit or boot loads them\n{line}"
         ))?;
+        settings.warn();
     }
     recorded.warn();
     flows.warn();
     if applied.has_cleared() {
         executor.close_in_background();
     }
-    Ok(Exit::Done)
+    Ok(settings.exit_or(Exit::Done))
 }
 
 /// The generation of this number, or the one before what was committed last.

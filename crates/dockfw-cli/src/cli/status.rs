@@ -10,7 +10,7 @@ use super::journal::PlaceArgs;
 use super::kernel::Kernel;
 use super::output::{Failure, print, print_json};
 use super::tables::FAMILIES;
-use super::{Exit, confirm, follow};
+use super::{Exit, confirm, counts, follow};
 use crate::diagnostic::printable;
 use crate::state::{Boot, BootOutcome, utc};
 
@@ -44,6 +44,7 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
                 "closed": false,
                 "boot": boot_to_json(boot.as_ref()),
                 "pending": [],
+                "publishes": null,
                 "generation": generation,
                 "tables": [],
             }))?;
@@ -53,11 +54,15 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Differs);
     }
-    let pending = pending(&mut executor)?;
+    let kernel = Kernel::read(&mut executor)?;
+    // What waits to be confirmed, or has gone back.
+    let pending = kernel.pending()?;
     if as_json {
+        let publishes = counts::to_json(&mut executor, &kernel.tables)?;
         let mut value = to_json(&found, boot.as_ref());
         if let Some(object) = value.as_object_mut() {
             object.insert("pending".to_owned(), confirm::to_json(&pending));
+            object.insert("publishes".to_owned(), publishes);
         }
         print_json(&value)?;
     } else {
@@ -72,11 +77,6 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
         print(&text)?;
     }
     Ok(Exit::Done)
-}
-
-/// What waits to be confirmed, or has gone back.
-fn pending(executor: &mut Executor) -> Result<Vec<confirm::Pending>, Failure> {
-    Ok(Kernel::read(executor)?.pending()?)
 }
 
 /// The comment of a table that lets nothing reach a container.

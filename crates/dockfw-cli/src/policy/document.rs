@@ -84,6 +84,7 @@ impl Names {
 /// A host and where its elements stand.
 pub(super) struct Resolved {
     pub(super) host: Host,
+    pub(super) manage_sysctls: bool,
     pub(super) places: Places,
     broken_networks: Vec<bool>,
     broken_containers: Vec<bool>,
@@ -260,6 +261,8 @@ impl Reading {
         self.daemon.refused(report);
         host.daemon = self.daemon.daemon;
         host.wsl2_mirrored = self.host.wsl2_mirrored;
+        host.count_publishes = self.host.count_publishes;
+        let manage_sysctls = self.host.manage_sysctls;
         let Swarm {
             ingress,
             places: ingress_places,
@@ -312,6 +315,7 @@ impl Reading {
         );
         Resolved {
             host,
+            manage_sysctls,
             places,
             broken_networks,
             broken_containers,

@@ -5,12 +5,14 @@ use toml::de::DeTable;
 use super::once::Once;
 use super::value::Cursor;
 
-const KEYS: [&str; 1] = ["wsl2-mirrored"];
+const KEYS: [&str; 3] = ["count-publishes", "manage-sysctls", "wsl2-mirrored"];
 
 /// What `[host]` says, merged over all files.
 #[derive(Default)]
 pub(super) struct HostReading {
     pub(super) wsl2_mirrored: bool,
+    pub(super) manage_sysctls: bool,
+    pub(super) count_publishes: bool,
     seen: Once,
 }
 
@@ -25,6 +27,14 @@ impl HostReading {
                 "wsl2-mirrored" => {
                     let flag = cursor.boolean("wsl2-mirrored", value);
                     self.wsl2_mirrored = flag.unwrap_or_default();
+                }
+                "count-publishes" => {
+                    let flag = cursor.boolean("count-publishes", value);
+                    self.count_publishes = flag.unwrap_or_default();
+                }
+                "manage-sysctls" => {
+                    let flag = cursor.boolean("manage-sysctls", value);
+                    self.manage_sysctls = flag.unwrap_or_default();
                 }
                 _ => cursor.unknown_key(key, "[host]", &KEYS),
             }

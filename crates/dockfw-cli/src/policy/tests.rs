@@ -451,6 +451,15 @@ fn many_unknown_links_take_no_long_time() {
 fn the_host() {
     assert!(!host("[host]\n").wsl2_mirrored);
     assert!(host("[host]\nwsl2-mirrored = true\n").wsl2_mirrored);
+    assert!(!host("[host]\n").count_publishes);
+    assert!(host("[host]\ncount-publishes = true\n").count_publishes);
+    let manages = |text: &str| files(&[text]).unwrap().manage_sysctls;
+    assert!(!manages("version = 1\n[host]\nwsl2-mirrored = true\n"));
+    assert!(manages("version = 1\n[host]\nmanage-sysctls = true\n"));
+    error(
+        "[host]\nmanage-sysctls = \"yes\"\n",
+        "0.toml:3:18: `manage-sysctls` must be true or false, this is a string",
+    );
     error(
         "[host]\nwsl2-mirrored = 1\n",
         "0.toml:3:17: `wsl2-mirrored` must be true or false, this is an integer",

@@ -62,7 +62,7 @@ pub(super) fn fates(from: &Table, to: &Table) -> Vec<Fate> {
 
 /// Why a set cannot become the other in place, if it cannot.
 fn swap(old: &Set, new: &Set) -> Option<Swap> {
-    let flags = |set: &Set| (set.interval, set.dynamic, set.size.is_some());
+    let flags = |set: &Set| (set.interval, set.dynamic, set.counter, set.size.is_some());
     let room = old.size.and_then(|size| usize::try_from(size).ok());
     if (&old.key, &old.kind) != (&new.key, &new.kind) {
         Some(Swap::Type)

@@ -48,6 +48,9 @@ pub(super) fn set(table: &Table, set: &Set) -> Json {
     if let Some(timeout) = set.timeout.filter(|timeout| !timeout.is_zero()) {
         insert(&mut object, "timeout", seconds(timeout));
     }
+    if set.counter {
+        insert(&mut object, "stmt", json!([{ "counter": null }]));
+    }
     comment(&mut object, set.comment.as_ref());
     if !set.elements.is_empty() {
         let elements: Vec<Json> = set.elements.iter().map(|each| element(set, each)).collect();
@@ -69,8 +72,11 @@ pub(super) fn seconds(duration: Duration) -> u64 {
 
 fn element(set: &Set, element: &Element) -> Json {
     let mut key = value::concatenation(&set.key, &element.key, element.key_end.as_deref());
-    if element.timeout().is_some() || element.comment().is_some() {
+    if set.counter || element.timeout().is_some() || element.comment().is_some() {
         let mut object = json!({"val": key});
+        if set.counter {
+            insert(&mut object, "counter", json!({ "packets": 0, "bytes": 0 }));
+        }
         if let Some(timeout) = element.timeout() {
             insert(&mut object, "timeout", seconds(timeout));
         }

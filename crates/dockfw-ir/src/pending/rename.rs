@@ -32,6 +32,7 @@ impl<E> Rename<E> {
             kind: set.kind.clone(),
             interval: set.interval,
             dynamic: set.dynamic,
+            counter: set.counter,
             timeout: set.timeout,
             size: set.size,
             comment: set.comment.clone(),

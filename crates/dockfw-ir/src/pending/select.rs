@@ -55,6 +55,7 @@ pub(super) fn until(family: Family, timeout: Duration) -> Set {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: Some(Duration::ZERO),
         size: Some(4),
         comment: Comment::lossy(

@@ -44,6 +44,7 @@ fn table(policy: Policy, own: &str) -> Table {
             kind: SetKind::VerdictMap,
             interval: false,
             dynamic: false,
+            counter: false,
             timeout: None,
             size: Some(1),
             comment: None,

@@ -29,6 +29,9 @@ pub(super) fn print(out: &mut String, set: &Set) {
         out.push('\n');
     }
     flags(out, set);
+    if set.counter {
+        out.push_str("\t\tcounter\n");
+    }
     if let Some(comment) = &set.comment {
         out.push_str("\t\t");
         quoted_comment(out, comment);
@@ -97,6 +100,9 @@ fn elements(out: &mut String, set: &Set) {
 
 pub(super) fn element(out: &mut String, set: &Set, element: &Element) {
     value::concatenation(out, &set.key, &element.key, element.key_end.as_deref());
+    if set.counter {
+        out.push_str(" counter");
+    }
     if let Some(timeout) = element.timeout() {
         out.push_str(" timeout ");
         duration(out, timeout);

@@ -78,6 +78,7 @@ impl Match {
             kind: SetKind::Set,
             interval,
             dynamic: false,
+            counter: false,
             timeout: None,
             size: u32::try_from(elements.len()).ok().filter(|_| !interval),
             comment: None,

@@ -41,6 +41,11 @@ pub(super) fn check(set: &Set, report: &mut Report<'_>) {
         let message = "a dynamic set has neither ranges nor data";
         add(Check::Dynset, message.to_owned());
     }
+    if set.counter && set.dynamic {
+        // The kernel wants each rule that adds to it to say so too.
+        let message = "a set that packets fill has no counters of its own";
+        add(Check::Dynset, message.to_owned());
+    }
     if plain && bytes == 2 && set.key.len() == 1 {
         let message = "a plain set of 2-byte keys becomes a bitmap, which loads slowly";
         add(Check::SetBitmap, message.to_owned());

@@ -61,6 +61,7 @@ fn addresses(count: u32, size: u32) -> Set {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(size),
         comment: None,
@@ -264,6 +265,36 @@ fn what_packets_put_into_dynamic_sets_stays() {
         ..dynamic(0)
     };
     assert!(!diff(&from, &table(vec![larger], vec![])).is_empty());
+}
+
+#[test]
+fn a_set_that_begins_to_count_is_another() {
+    let counting = |counter| {
+        table(
+            vec![Set {
+                counter,
+                ..addresses(3, 64)
+            }],
+            vec![],
+        )
+    };
+    for (from, to) in [(false, true), (true, false)] {
+        let (from, to) = (counting(from), counting(to));
+        assert_eq!(diff(&from, &to).counts().sets_swapped, 1);
+    }
+    // Elements that stay are not touched, and go on counting.
+    let more = table(
+        vec![Set {
+            counter: true,
+            ..addresses(4, 64)
+        }],
+        vec![],
+    );
+    let from = counting(true);
+    let changes = diff(&from, &more);
+    let counts = changes.counts();
+    assert_eq!((counts.sets_swapped, counts.elements_added), (0, 1));
+    assert_eq!((counts.elements_removed, counts.elements_changed), (0, 0));
 }
 
 #[test]

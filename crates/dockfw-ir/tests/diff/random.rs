@@ -99,6 +99,7 @@ fn set(index: usize) -> impl Strategy<Value = Option<Set>> {
                 },
                 interval: false,
                 dynamic: dynamic && !verdicts,
+                counter: false,
                 timeout: None,
                 size: Some(4 * size),
                 comment,

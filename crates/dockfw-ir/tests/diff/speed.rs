@@ -42,6 +42,7 @@ fn table(elements: u32, rules: impl Iterator<Item = u32>) -> Table {
             kind: SetKind::Map(vec![DataType::Ipv4Addr, DataType::InetService]),
             interval: false,
             dynamic: false,
+            counter: false,
             timeout: None,
             size: Some(131_072),
             comment: None,

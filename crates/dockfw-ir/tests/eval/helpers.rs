@@ -169,6 +169,7 @@ pub(crate) fn exact(name: &str, key: &[DataType], kind: SetKind, elements: Vec<E
         kind,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(1 << 20),
         comment: None,

@@ -166,6 +166,7 @@ fn exact(name: &str, key: &[DataType], elements: Vec<Element>) -> Set {
         kind: SetKind::Set,
         interval: false,
         dynamic: false,
+        counter: false,
         timeout: None,
         size: Some(1024),
         comment: None,
@@ -431,6 +432,50 @@ fn set_flavours() -> Vec<Set> {
     use DataType as T;
     vec![
         exact("e-empty", &[T::Ipv4Addr], vec![]),
+        Set {
+            counter: true,
+            comment: comment("elements that count"),
+            ..exact(
+                "e-counter",
+                &[T::Ipv4Addr, T::InetProto, T::InetService],
+                vec![
+                    Element::member(ip4("192.0.2.1").and_u8(TCP).and_port(80)),
+                    Element::member(ip4("192.0.2.1").and_u8(TCP).and_port(443))
+                        .with_comment(comment("web")),
+                ],
+            )
+        },
+        Set {
+            counter: true,
+            ..interval(
+                "e-counter-range",
+                &[T::Ipv4Addr, T::InetService],
+                vec![
+                    Element::member(ip4("192.0.2.1").and_port(8000))
+                        .until(ip4("192.0.2.1").and_port(8100)),
+                ],
+            )
+        },
+        Set {
+            counter: true,
+            ..interval(
+                "e-counter-prefix",
+                &[T::Ipv4Addr],
+                vec![Element::member(ip4("192.0.2.0")).until(ip4("192.0.2.255"))],
+            )
+        },
+        Set {
+            counter: true,
+            ..map(
+                "e-counter-map",
+                &[T::InetService],
+                &[T::Ipv4Addr],
+                vec![Element::mapping(
+                    Value::new().and_port(80),
+                    ip4("192.0.2.1"),
+                )],
+            )
+        },
         Set {
             comment: comment("why this set exists"),
             ..exact(

@@ -37,6 +37,7 @@ pub fn container_elements(host: &Host, container: &Container) -> Option<Vec<Set>
     let mut alone = Host {
         daemon: host.daemon.clone(),
         networks,
+        count_publishes: host.count_publishes,
         ..Host::default()
     };
     if bridge_networks(&alone).iter().any(has_links) {

@@ -22,7 +22,7 @@ use super::ports::{Ports, loopback_ports};
 use crate::host::Host;
 
 /// How `docker network inspect` calls swarm's ingress sandbox.
-const INGRESS_SANDBOX: &str = "ingress-sbox";
+pub(crate) const INGRESS_SANDBOX: &str = "ingress-sbox";
 
 /// Between conntrack (−200) and DNAT (−100).
 const PRIORITY: i32 = -150;

@@ -165,11 +165,11 @@ impl ContainerRun {
 
 /// Keys that are a few fields followed by `inet_proto . inet_service`, split by kind of element.
 #[derive(Default)]
-pub(super) struct PortKeys {
+pub(crate) struct PortKeys {
     /// Elements with one port.
-    pub(super) exact: Vec<Element>,
+    pub(crate) exact: Vec<Element>,
     /// Elements with a range of ports.
-    pub(super) range: Vec<Element>,
+    pub(crate) range: Vec<Element>,
 }
 
 impl PortKeys {

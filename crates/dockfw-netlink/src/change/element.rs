@@ -191,6 +191,7 @@ fn head(set: &Set) -> Set {
         kind: set.kind.clone(),
         interval: set.interval,
         dynamic: set.dynamic,
+        counter: set.counter,
         timeout: set.timeout,
         size: set.size,
         comment: None,

@@ -10,10 +10,12 @@ use std::time::Duration;
 use dockfw_ir::Value;
 use dockfw_ir::set::{Element, ElementData, ElementExtra};
 
+use super::Counter;
 use super::attribute::{Reason, Result, because, comment};
 use super::statement::verdict;
 use crate::sys::nf_tables::{
-    NFT_SET_ELEM_INTERVAL_END, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_SET_ELEM_DATA,
+    NFT_SET_ELEM_INTERVAL_END, NFTA_COUNTER_BYTES, NFTA_COUNTER_PACKETS, NFTA_DATA_VALUE,
+    NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_SET_ELEM_DATA,
     NFTA_SET_ELEM_EXPIRATION, NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS, NFTA_SET_ELEM_FLAGS,
     NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_KEY_END, NFTA_SET_ELEM_OBJREF, NFTA_SET_ELEM_TIMEOUT,
     NFTA_SET_ELEM_USERDATA, udata,
@@ -22,6 +24,10 @@ use crate::wire::{Attribute, Attributes};
 
 /// How the elements of a set look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are properties of a set, each by itself"
+)]
 pub(super) struct Shape {
     /// The length of a key in bytes, without the padding of a single field.
     pub(super) key_len: usize,
@@ -32,6 +38,8 @@ pub(super) struct Shape {
     pub(super) boundaries: bool,
     /// Elements that packets made, which may have a statement with a state.
     pub(super) dynamic: bool,
+    /// Each element counts.
+    pub(super) counter: bool,
 }
 
 /// An element as the kernel keeps it.
@@ -69,6 +77,7 @@ pub(super) fn read(attributes: Attributes<'_>, shape: Shape) -> Result<Item> {
             NFTA_SET_ELEM_EXPIRATION => expiration = Some(milliseconds(attribute)?),
             NFTA_SET_ELEM_USERDATA => user = Some(attribute.payload),
             NFTA_SET_ELEM_OBJREF => return because("an element with an object"),
+            NFTA_SET_ELEM_EXPR if shape.counter && counter(attribute).is_some() => {}
             NFTA_SET_ELEM_EXPR | NFTA_SET_ELEM_EXPRESSIONS if !shape.dynamic => {
                 return because("an element with a statement");
             }
@@ -109,6 +118,27 @@ pub(super) fn read(attributes: Attributes<'_>, shape: Shape) -> Result<Item> {
         end,
         expiration,
     })
+}
+
+/// What a statement has counted, if it is `counter`.
+fn counter(statement: Attribute<'_>) -> Option<Counter> {
+    let statement = statement.attributes();
+    let is_counter = statement.get(NFTA_EXPR_NAME)?.text() == Some("counter");
+    let data = statement.get(NFTA_EXPR_DATA)?.attributes();
+    let number = |kind| data.get(kind).and_then(|number| number.u64());
+    is_counter.then_some(())?;
+    Some(Counter {
+        packets: number(NFTA_COUNTER_PACKETS)?,
+        bytes: number(NFTA_COUNTER_BYTES)?,
+    })
+}
+
+/// The first key of an element and what it has counted; `None` when it has no counter.
+pub(super) fn counted(attributes: Attributes<'_>) -> Option<(Value, Counter)> {
+    let statement = attributes.get(NFTA_SET_ELEM_EXPR)?;
+    let key = attributes.get(NFTA_SET_ELEM_KEY)?.attributes();
+    let key = padded(key.get(NFTA_DATA_VALUE)?.payload);
+    Some((key, counter(statement)?))
 }
 
 fn milliseconds(attribute: Attribute<'_>) -> Result<Duration> {

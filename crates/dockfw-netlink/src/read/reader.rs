@@ -298,6 +298,7 @@ fn shape_of(set: &Set) -> Shape {
         verdicts: set.kind == SetKind::VerdictMap,
         boundaries: set.interval && set.key.len() == 1,
         dynamic: set.dynamic,
+        counter: set.counter,
     }
 }
 
@@ -313,6 +314,7 @@ fn anonymous_shape(attributes: Attributes<'_>, flags: u32) -> Result<Shape> {
         verdicts: false,
         boundaries: flags & NFT_SET_INTERVAL != 0 && flags & NFT_SET_CONCAT == 0,
         dynamic: false,
+        counter: false,
     })
 }
 

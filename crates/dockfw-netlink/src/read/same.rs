@@ -13,7 +13,7 @@ use crate::sys::nf_tables::{
     NF_NAT_RANGE_MAP_IPS, NF_NAT_RANGE_PROTO_SPECIFIED, NFT_CT_PROTOCOL, NFTA_CT_KEY,
     NFTA_DYNSET_EXPR, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_LIST_ELEM, NFTA_LOOKUP_SET,
     NFTA_LOOKUP_SET_ID, NFTA_NAT_FLAGS, NFTA_NAT_REG_ADDR_MAX, NFTA_NAT_REG_ADDR_MIN,
-    NFTA_NAT_REG_PROTO_MAX, NFTA_NAT_REG_PROTO_MIN,
+    NFTA_NAT_REG_PROTO_MAX, NFTA_NAT_REG_PROTO_MIN, NFTA_SET_EXPR,
 };
 use crate::wire::{Attribute, Attributes, Encoder};
 
@@ -250,7 +250,12 @@ fn same(shape: &Shape, ours: Attribute<'_>, theirs: Attribute<'_>) -> Result<boo
         let of = |attribute: Attribute<'_>| attribute.u32().map(register);
         return Ok(of(ours) == of(theirs));
     }
-    if shape.name == "dynset" && kind == NFTA_DYNSET_EXPR {
+    let is_expression = match shape.name {
+        "dynset" => kind == NFTA_DYNSET_EXPR,
+        "set" => kind == NFTA_SET_EXPR,
+        _ => false,
+    };
+    if is_expression {
         expression(ours.attributes(), theirs.attributes())?;
         return Ok(true);
     }

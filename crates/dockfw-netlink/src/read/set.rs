@@ -12,8 +12,9 @@ use super::same::{self, SET};
 use crate::set::{TYPE_BITS, TYPES, put, type_number, wire_len};
 use crate::sys::nf_tables::{
     NFT_DATA_VERDICT, NFT_SET_EVAL, NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_OBJECT, NFT_SET_TIMEOUT,
-    NFTA_SET_DATA_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_SIZE, NFTA_SET_FLAGS,
-    NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TIMEOUT, NFTA_SET_USERDATA, udata,
+    NFTA_SET_DATA_LEN, NFTA_SET_DATA_TYPE, NFTA_SET_DESC, NFTA_SET_DESC_SIZE, NFTA_SET_EXPR,
+    NFTA_SET_FLAGS, NFTA_SET_KEY_LEN, NFTA_SET_KEY_TYPE, NFTA_SET_NAME, NFTA_SET_TIMEOUT,
+    NFTA_SET_USERDATA, udata,
 };
 use crate::userdata;
 use crate::wire::{Attributes, Encoder};
@@ -37,6 +38,7 @@ pub(super) fn read(attributes: Attributes<'_>, table: &str) -> Result<Set> {
         kind: kind(attributes, flags, user)?,
         interval: flags & NFT_SET_INTERVAL != 0,
         dynamic: flags & NFT_SET_EVAL != 0,
+        counter: attributes.get(NFTA_SET_EXPR).is_some(),
         timeout: if flags & NFT_SET_TIMEOUT == 0 {
             None
         } else {

@@ -144,6 +144,7 @@ fn dynamic_elements_stay() {
     let dynamic = |comment: &str| {
         let set = Set {
             dynamic: true,
+            counter: false,
             timeout: Some(std::time::Duration::from_secs(3600)),
             ..addresses(Some(1024), vec![])
         };

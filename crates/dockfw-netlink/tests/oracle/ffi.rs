@@ -199,6 +199,13 @@ impl Rule {
 }
 
 impl Set {
+    /// Hands a statement of each element over to the set.
+    #[expect(clippy::needless_pass_by_value, reason = "the set owns it from now on")]
+    pub(crate) fn statement(&mut self, expression: Expression) {
+        // SAFETY: both are alive; the set owns and frees the expression from now on.
+        unsafe { sys::nftnl_set_add_expr(self.0, expression.0) };
+    }
+
     /// Hands an element over to the set.
     pub(crate) fn push(&mut self, element: Element) {
         // SAFETY: both are alive; the set owns and frees the element from now on.

@@ -83,6 +83,9 @@ pub(crate) fn messages(ruleset: &Ruleset) -> Vec<u8> {
                         );
                         for mut theirs in elements(name, &set) {
                             theirs.u32(NFTNL_SET_ID, id);
+                            if set.counter {
+                                theirs.statement(Expression::new("counter"));
+                            }
                             put(libc::NFT_MSG_NEWSETELEM, &Payload::Elements(&theirs));
                         }
                     }

@@ -55,7 +55,7 @@ fn each_addition_is_listed() {
         ("add quota inet dockfw q1 { over 10 mbytes; }", object("q1")),
         ("add limit inet dockfw l1 { rate 10/second; }", object("l1")),
         (
-            "add set inet dockfw s1 { type ipv4_addr; size 16; counter; }",
+            "add set inet dockfw s1 { type ipv4_addr; size 16; limit rate 1/second; }",
             set("s1"),
         ),
         (

@@ -13,8 +13,12 @@ use super::user::User;
 /// A policy file that reads back as the same host.
 pub fn policy(host: &Host) -> String {
     let mut text = String::from("version = 1\n");
-    if host.wsl2_mirrored {
-        text += "\n[host]\nwsl2-mirrored = true\n";
+    if host.wsl2_mirrored || host.count_publishes {
+        let (wsl2, counts) = (host.wsl2_mirrored, host.count_publishes);
+        let _ = writeln!(
+            text,
+            "\n[host]\nwsl2-mirrored = {wsl2}\ncount-publishes = {counts}"
+        );
     }
     daemon(&mut text, &host.daemon);
     if let Some(ingress) = &host.ingress {

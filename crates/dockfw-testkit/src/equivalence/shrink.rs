@@ -172,7 +172,7 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
         smaller_network(&mut host, at / NETWORK_STEPS, at % NETWORK_STEPS);
         return Some(host);
     }
-    let at = is_now(7)?;
+    let at = is_now(8)?;
     let daemon = &mut host.daemon;
     let standard = Daemon::default();
     match at {
@@ -182,7 +182,8 @@ fn smaller_host(host: &Host, step: usize) -> Option<Host> {
         3 => daemon.ip_forward_no_drop = standard.ip_forward_no_drop,
         4 => daemon.bridge_accept_fwmark = None,
         5 => host.ingress = None,
-        _ => host.wsl2_mirrored = false,
+        6 => host.wsl2_mirrored = false,
+        _ => host.count_publishes = false,
     }
     Some(host)
 }

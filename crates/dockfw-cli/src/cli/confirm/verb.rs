@@ -11,6 +11,7 @@ use crate::cli::flows::{FlowArgs, Flows};
 use crate::cli::journal::{Journal, PlaceArgs, Recorded};
 use crate::cli::kernel::Kernel;
 use crate::cli::output::{Failure, print, print_json};
+use crate::cli::settings::{Report, Wanted};
 
 /// Makes what is pending permanent.
 ///
@@ -29,13 +30,18 @@ pub(in crate::cli) fn run(
         None
     };
     let (change, committed) = settle(&mut executor, Keep::New)?;
-    let recorded = journal.confirm(&change.ruleset, committed.generation);
+    let (recorded, recipe) = journal.confirm(&change.ruleset, committed.generation);
+    let settings = recipe.map_or_else(Wanted::default, |recipe| Wanted::managed_of(&recipe));
+    let settings = settings.apply();
     let flows = cut(&mut executor, before);
-    show(&committed, &recorded, &flows, "confirmed", as_json)?;
+    show(&committed, &recorded, (&settings, &flows), "confirmed", as_json)?;
+    if !as_json {
+        settings.warn();
+    }
     recorded.warn();
     flows.warn();
     executor.close_in_background();
-    Ok(Exit::Done)
+    Ok(settings.exit_or(Exit::Done))
 }
 
 /// Takes back what is pending; `None` when nothing is, or when the kernel has gone back already.
@@ -58,7 +64,7 @@ pub(in crate::cli) fn take_back(
     show(
         &committed,
         &Recorded::nothing(),
-        &flows,
+        (&Report::default(), &flows),
         "taken-back",
         as_json,
     )?;
@@ -94,7 +100,7 @@ fn cut(executor: &mut Executor, before: Option<Vec<Table>>) -> Flows {
 fn show(
     committed: &Committed,
     recorded: &Recorded,
-    flows: &Flows,
+    (settings, flows): (&Report, &Flows),
     outcome: &str,
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -105,6 +111,7 @@ fn show(
             "generation": generation,
             "recorded": recorded.number.is_some(),
             "history": recorded.number,
+            "settings": settings.to_json(),
             "flows": flows.to_json(),
         }));
     }
@@ -117,8 +124,10 @@ fn show(
         Some(number) => format!(", recorded as {number}"),
         None => String::new(),
     };
-    let flows = flows.to_line();
-    print(&format!("{what}, generation {generation}{number}\n{flows}"))
+    let (written, flows) = (settings.written(), flows.to_line());
+    print(&format!(
+        "{what}, generation {generation}{number}\n{written}{flows}"
+    ))
 }
 
 /// Commits one of the two generations alone.

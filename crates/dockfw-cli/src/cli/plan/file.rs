@@ -7,10 +7,11 @@
 //!
 //! | key | |
 //! |---|---|
-//! | `dockfw_plan` | 1, the version of the format |
+//! | `dockfw_plan` | 2, the version of the format |
 //! | `generation` | of the reading; begins anew with each boot |
 //! | `kernel` | digest of our tables as they were read |
 //! | `wanted` | digest of the compiled ruleset |
+//! | `settings` | the settings of the host that the commit makes: `["net.ipv4.ip_forward=1"]` |
 //! | `inputs` | the files that it was compiled from, absolute or as given; for the reader |
 //! | `check` | digest of the lines above, so that a file that was cut or edited is refused |
 //!
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 use crate::cli::output::Failure;
 
 /// The version of the format.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// A plan to be committed later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(in crate::cli) struct SavedPlan {
     generation: u32,
     kernel: String,
     wanted: String,
+    settings: Vec<String>,
     inputs: Vec<String>,
 }
 
@@ -70,6 +72,9 @@ pub(in crate::cli) enum Mismatch {
         /// Of the kernel.
         found: u32,
     },
+    /// Settings of the host were changed since.
+    #[error("the settings of the host are not those that the plan was made for; plan again")]
+    Settings,
     /// Our tables are others, although the generation is the same: the host was rebooted.
     #[error("the kernel's tables are not those that the plan was made for; plan again")]
     Kernel,
@@ -81,12 +86,14 @@ impl SavedPlan {
         generation: u32,
         kernel: &[Table],
         wanted: &Verified,
+        settings: Vec<String>,
         inputs: &[PathBuf],
     ) -> Self {
         Self {
             generation,
             kernel: digest(kernel),
             wanted: digest(&wanted.tables),
+            settings,
             inputs: inputs
                 .iter()
                 .map(|path| path.display().to_string())
@@ -133,12 +140,26 @@ impl SavedPlan {
         Ok(())
     }
 
+    /// Whether a commit makes the settings that were planned.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch::Settings`]; nothing must be committed then.
+    pub(in crate::cli) fn check_settings(&self, found: &[String]) -> Result<(), Mismatch> {
+        if self.settings == found {
+            Ok(())
+        } else {
+            Err(Mismatch::Settings)
+        }
+    }
+
     fn body(&self) -> Value {
         json!({
             "dockfw_plan": VERSION,
             "generation": self.generation,
             "kernel": self.kernel,
             "wanted": self.wanted,
+            "settings": self.settings,
             "inputs": self.inputs,
         })
     }
@@ -173,12 +194,13 @@ impl SavedPlan {
                 .map(str::to_owned)
                 .ok_or_else(|| form("a key is missing"))
         };
-        let inputs = value.get("inputs").and_then(Value::as_array);
-        let inputs: Option<Vec<String>> = inputs
-            .ok_or_else(|| form("a key is missing"))?
-            .iter()
-            .map(|input| input.as_str().map(str::to_owned))
-            .collect();
+        let texts = |name: &str| {
+            let array = value.get(name).and_then(Value::as_array);
+            let texts = array.ok_or_else(|| form("a key is missing"))?.iter();
+            let texts: Option<Vec<String>> =
+                texts.map(|of| of.as_str().map(str::to_owned)).collect();
+            texts.ok_or_else(|| form("an entry of a list is no text"))
+        };
         let generation = value.get("generation").and_then(Value::as_u64);
         let plan = Self {
             generation: generation
@@ -186,7 +208,8 @@ impl SavedPlan {
                 .ok_or_else(|| form("it has no generation"))?,
             kernel: field("kernel")?,
             wanted: field("wanted")?,
-            inputs: inputs.ok_or_else(|| form("an input is no text"))?,
+            settings: texts("settings")?,
+            inputs: texts("inputs")?,
         };
         let mut rest = value.clone();
         if let Some(fields) = rest.as_object_mut() {
@@ -229,6 +252,7 @@ fn digest(tables: &[Table]) -> String {
                 kind,
                 interval,
                 dynamic,
+                counter,
                 timeout,
                 size,
                 comment,
@@ -236,7 +260,7 @@ fn digest(tables: &[Table]) -> String {
             } = set;
             let _ = write!(
                 fold,
-                "{name:?} {key:?} {kind:?} {interval} {dynamic} {timeout:?} {size:?} {comment:?}"
+                "{name:?} {key:?} {kind:?} {interval} {dynamic} {counter} {timeout:?} {size:?} {comment:?}"
             );
             if !dynamic && timeout.is_none() {
                 let _ = write!(fold, "{elements:?}");

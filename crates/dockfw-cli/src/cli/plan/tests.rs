@@ -83,8 +83,8 @@ fn nothing_changes() {
         "unchanged: the kernel has this ruleset\n"
     );
     assert_eq!(nft::lines(&changes), "");
-    assert_eq!(exit(&changes), Exit::Done);
-    assert_eq!(to_json(7, &changes)["changes"], false);
+    assert_eq!(exit(&changes, &Report::default()), Exit::Done);
+    assert_eq!(to_json(7, &changes, &Report::default())["changes"], false);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn tables_that_come_and_go() {
     let go = plan(&policy, &none);
     assert!(go.contains("  - network web (br-web)\n"), "{go}");
     let changes = rulesets(&policy.tables, &none);
-    assert_eq!(exit(&changes), Exit::Differs);
+    assert_eq!(exit(&changes, &Report::default()), Exit::Differs);
     let lines = nft::lines(&changes);
     assert!(
         lines.starts_with("-table inet dockfw {\n")
@@ -202,7 +202,7 @@ fn tables_that_come_and_go() {
 fn for_programs() {
     let from = compiled(POLICY);
     let to = other(&[("\"8080:80\"", "\"8080:81\"")]);
-    let value = to_json(7, &rulesets(&from.tables, &to));
+    let value = to_json(7, &rulesets(&from.tables, &to), &Report::default());
     assert_eq!(value["generation"], 7);
     let item = &value["tables"][0]["items"][0];
     let expected = json!({
@@ -248,7 +248,13 @@ fn no_change_is_silent() {
 fn saved_plans_hold_for_what_they_were_made_for() {
     let (kernel, wanted) = (compiled(POLICY), other(&[("8080", "8081")]));
     let inputs = [PathBuf::from("/etc/dockfw/host.toml")];
-    let plan = SavedPlan::new(41, &kernel.tables, &wanted, &inputs);
+    let plan = SavedPlan::new(
+        41,
+        &kernel.tables,
+        &wanted,
+        vec!["net.ipv4.ip_forward=1".to_owned()],
+        &inputs,
+    );
     let text = plan.to_text();
     let read = SavedPlan::from_text(&text).unwrap();
     assert_eq!(read, plan);
@@ -259,6 +265,11 @@ fn saved_plans_hold_for_what_they_were_made_for() {
         found: 42,
     };
     assert_eq!(read.check(42, &kernel.tables, &wanted), Err(stale));
+    assert_eq!(
+        read.check_settings(&["net.ipv4.ip_forward=1".to_owned()]),
+        Ok(())
+    );
+    assert_eq!(read.check_settings(&[]), Err(Mismatch::Settings));
     assert_eq!(
         read.check(41, &wanted.tables, &wanted),
         Err(Mismatch::Kernel)
@@ -280,7 +291,14 @@ fn plans_are_printed_and_saved() {
         tables: &policy.tables,
     };
     for form in [Form::Words, Form::Nft, Form::Json] {
-        let exit = run(kernel, &policy, &same, form, Some((&path, &[])));
+        let exit = run(
+            kernel,
+            &policy,
+            &same,
+            &Report::default(),
+            form,
+            Some((&path, &[])),
+        );
         assert_eq!(exit.unwrap(), Exit::Done);
         let saved = SavedPlan::from_text(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(saved.check(41, &policy.tables, &policy), Ok(()));
@@ -291,9 +309,10 @@ fn plans_are_printed_and_saved() {
 #[test]
 fn damaged_plans_are_refused() {
     let policy = compiled(POLICY);
-    let text = SavedPlan::new(41, &[], &policy, &[]).to_text();
+    let text = SavedPlan::new(41, &[], &policy, Vec::new(), &[]).to_text();
     for (from, to) in [
         ("41", "42"),
+        ("\"settings\": []", "\"settings\": [\"x=1\"]"),
         ("\"inputs\": []", "\"inputs\": [\"x\"]"),
         ("\"check\"", "\"new\": 1,\n  \"check\""),
     ] {
@@ -301,10 +320,10 @@ fn damaged_plans_are_refused() {
         assert_ne!(damaged, text);
         assert_eq!(SavedPlan::from_text(&damaged), Err(SavedPlanError::Damaged));
     }
-    let newer = text.replace("\"dockfw_plan\": 1", "\"dockfw_plan\": 2");
+    let newer = text.replace("\"dockfw_plan\": 2", "\"dockfw_plan\": 3");
     assert_eq!(
         SavedPlan::from_text(&newer),
-        Err(SavedPlanError::Version(2))
+        Err(SavedPlanError::Version(3))
     );
     for no_plan in ["", "{}", "[1]", "null", &text[..text.len() / 2]] {
         assert!(
@@ -319,7 +338,7 @@ fn damaged_plans_are_refused() {
 fn elements_of_dynamic_sets_are_not_in_the_digest() {
     let mut tables = compiled(POLICY).into_inner().tables;
     let wanted = compiled(POLICY);
-    let plan = SavedPlan::new(1, &tables, &wanted, &[]);
+    let plan = SavedPlan::new(1, &tables, &wanted, Vec::new(), &[]);
     for set in &mut tables[0].sets {
         set.elements.pop();
     }
@@ -327,7 +346,7 @@ fn elements_of_dynamic_sets_are_not_in_the_digest() {
     for set in &mut tables[0].sets {
         set.dynamic = true;
     }
-    let plan = SavedPlan::new(1, &tables, &wanted, &[]);
+    let plan = SavedPlan::new(1, &tables, &wanted, Vec::new(), &[]);
     for set in &mut tables[0].sets {
         set.elements.clear();
     }

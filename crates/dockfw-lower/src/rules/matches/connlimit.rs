@@ -41,6 +41,7 @@ pub(super) fn ways(value: Connlimit, place: Place, sets: &mut Vec<Set>) -> Resul
         kind: SetKind::Set,
         interval: false,
         dynamic: true,
+        counter: false,
         timeout: None,
         size: Some(SIZE),
         comment: None,

@@ -79,6 +79,7 @@ pub(super) fn ways(
         kind: SetKind::Set,
         interval: false,
         dynamic: true,
+        counter: false,
         timeout: Some(lifetime),
         size: Some(value.max.filter(|max| *max > 0).unwrap_or(SIZE)),
         comment: None,

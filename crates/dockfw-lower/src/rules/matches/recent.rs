@@ -49,6 +49,7 @@ pub(super) fn ways(
         kind: SetKind::Set,
         interval: false,
         dynamic: true,
+        counter: false,
         timeout: Some(Duration::from_secs(seconds.into())),
         size: Some(SIZE),
         comment: None,
