@@ -24,6 +24,14 @@ test *args:
 test-netns *args:
     cargo test --workspace -- --ignored {{args}}
 
+# a real dockerd with its own rules and beside dockfw: a line per packet; as root, with docker.io and busybox-static
+test-dockerd *args:
+    cargo test -p dockfw --test dockerd --test dockerd_life --test dockerd_faults --test dockerd_churn -- --ignored --nocapture {{args}}
+
+# containers that come and go for minutes that come and go, and 200 at once; as root
+churn cycles="1000" storm="200":
+    DOCKFW_CHURN_CYCLES={{cycles}} DOCKFW_CHURN_STORM={{storm}} cargo test -p dockfw --test dockerd_churn -- --ignored --nocapture
+
 # a million packets through Docker's rules and ours; DOCKFW_EQUIVALENCE_PACKETS changes the number
 equivalence:
     cargo test --release -p dockfw-testkit --test equivalence -- --ignored --nocapture

@@ -29,6 +29,7 @@ mod settings;
 mod snapshot;
 mod status;
 mod tables;
+mod watch;
 mod without_rules;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ Examples:
   dockfw compile policy.toml | less         the ruleset, for review
   sudo dockfw commit policy.toml            load it, in one transaction
   sudo dockfw commit --docker               the same for what a running dockerd has
+  sudo dockfw watch                         stay, and follow what dockerd does
   sudo dockfw status                        what is loaded
   sudo dockfw rollback                      load what was loaded before
   sudo dockfw release                       remove it
@@ -248,6 +250,19 @@ Examples:
         #[command(flatten)]
         clean: import::clean::CleanArgs,
     },
+    /// Follows a running dockerd, and keeps the rules what its containers need
+    ///
+    /// dockerd must run with "iptables": false and "ip6tables": false. Networks are guarded before
+    /// their first container runs, published ports open when dockerd has bound them and close when
+    /// the container ends, and whatever others do to dockfw's tables is put right. SIGHUP reads the
+    /// policy again. When it ends, the rules stay. Needs CAP_NET_ADMIN, and the right to use
+    /// dockerd's socket.
+    #[command(after_help = "\
+Examples:
+  sudo dockfw watch                              with the policy of /etc/dockfw, if there is one
+  sudo dockfw watch --own policy.toml            nobody else can change the tables meanwhile
+  sudo dockfw watch --log-format json 2>> /var/log/dockfw.json")]
+    Watch(watch::WatchArgs),
     /// Shows what is loaded
     ///
     /// Exit code 3 when dockfw has no table in this network namespace.
@@ -274,6 +289,8 @@ Example:
 Example:
   sudo dockfw release")]
     Release {
+        #[command(flatten)]
+        place: PlaceArgs,
         /// Print the outcome as JSON
         #[arg(long)]
         json: bool,
@@ -292,14 +309,14 @@ impl Verb {
             | Self::History { json, .. }
             | Self::Rollback { json, .. }
             | Self::Status { json, .. }
-            | Self::Release { json } => *json,
+            | Self::Release { json, .. } => *json,
             Self::Plan { arguments, .. } => arguments.json,
             Self::Import { from, clean } => match from {
                 Some(from) => from.prints_json(),
                 None => clean.json,
             },
             Self::Snapshot(arguments) => arguments.json,
-            Self::Compile { .. } => false,
+            Self::Compile { .. } | Self::Watch(_) => false,
         }
     }
 }
@@ -375,12 +392,13 @@ pub fn main() -> ExitCode {
         } => import::run(from),
         Verb::Import { from: None, clean } => import::clean::run(&clean),
         Verb::Snapshot(arguments) => snapshot::run(arguments),
+        Verb::Watch(arguments) => watch::run(arguments),
         Verb::Status {
             place,
             follow,
             json,
         } => status::run(&place, follow, json),
-        Verb::Release { json } => release::run(json),
+        Verb::Release { place, json } => release::run(&place, json),
     };
     match result {
         Ok(exit) => exit.into(),

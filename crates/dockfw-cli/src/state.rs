@@ -9,7 +9,9 @@
 //! | `unconfirmed` | what was committed with `--confirm` last, like a generation; not part of the history |
 //! | `boot` | how the last `dockfw commit --boot` ended |
 //! | `lock` | locked by who writes |
-//! | `.incoming` | what is being written; it means nothing |
+//! | `watch.json` | what a running `dockfw watch` says of itself |
+//! | `watch.lock` | locked while one runs |
+//! | `.incoming`, `.watch.incoming` | what is being written; it means nothing |
 //!
 //! Every file is written beside its place and renamed into it, so that it is there as a whole or
 //! not at all. It carries its length and a checksum; one that is damaged is named and never used,
@@ -24,6 +26,7 @@ mod program;
 mod record;
 mod sealed;
 mod time;
+mod watching;
 
 use directory::Directory;
 pub use generation::{Generation, How, Recipe};
@@ -31,6 +34,7 @@ pub use program::Program;
 pub use record::{Boot, BootOutcome, Current};
 pub use sealed::Damage;
 pub use time::{now, utc};
+pub use watching::Watching;
 
 /// Where the state is kept when nobody says otherwise.
 pub const DEFAULT_DIRECTORY: &str = "/var/lib/dockfw";

@@ -337,7 +337,9 @@ impl Follower {
                 all.sort_unstable();
                 format!("state {}", all.join(" "))
             }
-            Message::Container { id, container, at } => {
+            Message::Container {
+                id, container, at, ..
+            } => {
                 let took = now.duration_since(at.event.unwrap()).unwrap_or_default();
                 println!(
                     "{}: {took:?} after dockerd's clock, {:?} after it was read",

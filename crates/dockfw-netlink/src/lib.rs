@@ -75,8 +75,8 @@ pub mod errno;
 pub mod foreign;
 pub mod origin;
 pub mod read;
-pub mod xtables;
 pub mod route;
+pub mod xtables;
 
 pub use batch::{ArtifactError, Batch, BatchBuilder, Statistics};
 pub use change::RuleHandles;

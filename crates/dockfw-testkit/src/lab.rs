@@ -47,11 +47,11 @@ mod spec;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 
 pub use frame::{Forged, Mac};
 pub use log::Received;
@@ -84,6 +84,8 @@ struct Node {
     namespace: Namespace,
     /// Interfaces of this node, each with the interface of the host it sends to.
     uplinks: Vec<(String, String)>,
+    /// Its sockets in the reactor.
+    sockets: Mutex<Vec<u64>>,
 }
 
 /// A running laboratory; dropping it removes everything it made.
@@ -91,7 +93,7 @@ struct Node {
 pub struct Lab {
     // Declared first, so dropped first: its thread and sockets hold the namespaces.
     reactor: Reactor,
-    nodes: Vec<Node>,
+    nodes: RwLock<Vec<Arc<Node>>>,
     timeout: Duration,
     tells_addresses: bool,
 }
@@ -179,10 +181,48 @@ impl Lab {
                 let address = SocketAddr::new(socket::ANY, port);
                 let source = server::open(&node.name, protocol, address, self.tells_addresses)
                     .with_context(|| format!("{}: listen on {protocol:?} {port}", node.name))?;
-                reactor.add(&source)?;
+                let key = reactor.add(&source)?;
+                node.keep(key);
             }
             Ok(())
         })?
+    }
+
+    /// Takes in a namespace that somebody else made, such as that of a running container.
+    ///
+    /// `path` names the namespace (`/proc/PID/ns/net`, or a file that it is mounted on). A node of
+    /// the same name is forgotten first. The lab holds the namespace until it is forgotten or the
+    /// lab is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When there is no namespace at `path`, or sockets cannot be made in it.
+    pub fn adopt(&self, name: &str, path: &Path) -> Result<()> {
+        ensure!(name != HOST, "the host is there already");
+        self.forget(name);
+        let node = Arc::new(Node {
+            name: Arc::from(name),
+            namespace: Namespace::open(path)?,
+            uplinks: Vec::new(),
+            sockets: Mutex::default(),
+        });
+        build::tap(&node, self.reactor.handle())?;
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        nodes.push(node);
+        Ok(())
+    }
+
+    /// Closes the servers of a node and lets its namespace go; nothing if there is no such node.
+    pub fn forget(&self, name: &str) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let (gone, rest) = nodes.drain(..).partition(|node| &*node.name == name);
+        *nodes = rest;
+        let gone: Vec<Arc<Node>> = gone;
+        for node in gone {
+            for key in node.taken() {
+                self.reactor.handle().remove(key);
+            }
+        }
     }
 
     /// Relays connections or datagrams from an address of the host to `target`, as docker-proxy
@@ -198,7 +238,7 @@ impl Lab {
         self.run_in(HOST, || {
             let source = relay::open(protocol, bind, target)
                 .with_context(|| format!("relay {protocol:?} {bind} to {target}"))?;
-            reactor.add(&source)
+            reactor.add(&source).map(drop)
         })?
     }
 
@@ -242,10 +282,23 @@ impl Lab {
     }
 
     /// The node of a name.
-    fn node(&self, name: &str) -> Result<&Node> {
-        match self.nodes.iter().find(|node| &*node.name == name) {
-            Some(node) => Ok(node),
-            None => bail!("the lab has no node {name:?}"),
-        }
+    fn node(&self, name: &str) -> Result<Arc<Node>> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let found = nodes.iter().find(|node| &*node.name == name).cloned();
+        found.with_context(|| format!("the lab has no node {name:?}"))
+    }
+}
+
+impl Node {
+    /// Remembers a socket of the reactor.
+    fn keep(&self, key: u64) {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.push(key);
+    }
+
+    /// Its sockets in the reactor, which it then has no more.
+    fn taken(&self) -> Vec<u64> {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *sockets)
     }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod docker_host;
+pub mod dockerd;
 pub mod equivalence;
 pub mod fixture;
 pub mod lab;

@@ -18,7 +18,7 @@ use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_json};
 use super::plan::{SavedPlan, counts_to_json};
 use super::settings::Report;
-use super::{confirm, follow, session};
+use super::{confirm, follow, session, watch};
 use crate::state::{How as Came, Program};
 
 /// How a commit is made.
@@ -59,6 +59,7 @@ pub(super) fn run(
     as_json: bool,
     started: Instant,
 ) -> Result<Exit, Failure> {
+    watch::refuse_if_watched(&state.place)?;
     let plan = arguments.plan.as_deref().map(SavedPlan::read).transpose()?;
     let (ruleset, settings, recipe) = {
         let input = input.load()?;

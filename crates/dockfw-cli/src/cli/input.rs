@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use dockfw_iptables::Family;
 use dockfw_ir::verify::verify;
-use dockfw_ir::{Ruleset, Verified};
+use dockfw_ir::{Ruleset, Table, Verified};
 use dockfw_lower::lower;
 use dockfw_lower::optimize::Optimize;
 
@@ -13,7 +13,8 @@ use super::live::{DockerArgs, default_policies};
 use super::output::{Failure, print_diagnostics};
 use super::settings::Wanted;
 use crate::diagnostic::Diagnostics;
-use crate::policy::{self, Policy, Source, read};
+use crate::docker::{self, Address};
+use crate::policy::{self, Base, Policy, Source, read};
 use crate::rules::{self, LeaveOut, Options, Rules};
 use crate::state::Recipe;
 
@@ -95,6 +96,40 @@ impl InputArgs {
             (!policies.is_empty()).then(|| policy::load_with(&policies, options))
         };
         Input::new(policy, rules, family, options)
+    }
+
+    /// Has a daemon always be meant.
+    pub(super) fn with_daemon(&mut self) {
+        self.docker.want();
+    }
+
+    /// The daemon, and how it is looked at.
+    pub(super) fn daemon(&self) -> Result<(Address, docker::Options), Failure> {
+        Ok((self.docker.address()?, self.docker.options()))
+    }
+
+    /// What a watch begins with: the policies beside a daemon, and the tables of rules files.
+    /// Warnings go to standard error.
+    pub(super) fn base(&self) -> Result<(Base, Vec<Table>), Failure> {
+        let (options, family) = (self.options(), self.family());
+        let (policies, rules) = self.paths();
+        let base = if policies.is_empty() {
+            Ok(Base::default())
+        } else {
+            policy::load_base(&policies, options)
+        };
+        match (base, rules::load(&rules, family, options)) {
+            (Ok(base), Ok(rules)) => {
+                print_diagnostics(&rules.warnings);
+                let programs = rules.programs.into_iter();
+                Ok((base, programs.map(|program| program.table).collect()))
+            }
+            (base, rules) => {
+                let mut all = base.err().unwrap_or_default();
+                all.extend(rules.err().unwrap_or_default());
+                Err(Failure::Input(all))
+            }
+        }
     }
 
     /// The files and folders, as they were named; those that are meant without any.

@@ -29,7 +29,7 @@ pub(super) struct PlaceArgs {
 #[derive(Debug, Args)]
 pub(super) struct StateArgs {
     #[command(flatten)]
-    place: PlaceArgs,
+    pub(super) place: PlaceArgs,
     /// Keep no history of this commit: `dockfw rollback` does not know it
     #[arg(long, conflicts_with_all = ["state_dir", "keep"])]
     no_history: bool,

@@ -47,6 +47,13 @@ impl DockerArgs {
         }
     }
 
+    /// Takes the default daemon if none is named.
+    pub(super) fn want(&mut self) {
+        if self.docker.is_none() {
+            self.docker = Some(docker::DEFAULT_ADDRESS.to_owned());
+        }
+    }
+
     /// Whether a daemon is wanted.
     pub(super) fn is_wanted(&self) -> bool {
         self.docker.is_some()

@@ -73,6 +73,22 @@ pub(super) enum Failure {
     /// The daemon could not be read.
     #[error(transparent)]
     Docker(#[from] crate::docker::Error),
+    /// The daemon has a firewall of its own.
+    #[error("nothing was changed: {0}")]
+    Firewall(String),
+    /// Another one watches.
+    #[error("another dockfw watch runs, which keeps its status in {}", .0.display())]
+    Watched(std::path::PathBuf),
+    /// A running watch would undo it.
+    #[error(
+        "nothing was changed: a dockfw watch runs (its status is in {}), and would undo this; \
+         change its policy and reload it (systemctl reload dockfw-watch, or SIGHUP), or end it first",
+        .0.display()
+    )]
+    WouldBeUndone(std::path::PathBuf),
+    /// A thread or its signals.
+    #[error("cannot begin to follow: {0}")]
+    Thread(#[source] io::Error),
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", .path.display())]
     File {
@@ -152,6 +168,10 @@ impl Failure {
             | Self::Damaged(_)
             | Self::Address(_)
             | Self::Docker(_)
+            | Self::Firewall(_)
+            | Self::Watched(_)
+            | Self::WouldBeUndone(_)
+            | Self::Thread(_)
             | Self::File { .. }
             | Self::Write(_) => (Exit::Failed, "failed"),
             Self::Commit(_) | Self::Open(_) | Self::Query(_) => (Exit::Refused, "refused"),
@@ -185,6 +205,10 @@ impl Failure {
             | Self::Damaged(_)
             | Self::Address(_)
             | Self::Docker(_)
+            | Self::Firewall(_)
+            | Self::Watched(_)
+            | Self::WouldBeUndone(_)
+            | Self::Thread(_)
             | Self::Plan { .. }
             | Self::Mismatch(_)
             | Self::Overtaken(_)
@@ -223,6 +247,10 @@ impl Failure {
             | Self::Damaged(_)
             | Self::Address(_)
             | Self::Docker(_)
+            | Self::Firewall(_)
+            | Self::Watched(_)
+            | Self::WouldBeUndone(_)
+            | Self::Thread(_)
             | Self::Plan { .. }
             | Self::Mismatch(_)
             | Self::File { .. } => None,

@@ -5,11 +5,14 @@ use serde_json::json;
 
 use super::Exit;
 use super::apply::commit;
+use super::journal::PlaceArgs;
 use super::output::{Failure, print, print_json};
 use super::tables;
+use super::watch::refuse_if_watched;
 
 /// Removes our tables, if there are any.
-pub(super) fn run(as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
+    refuse_if_watched(place)?;
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
     let present = tables::present(&mut executor, &name)?;

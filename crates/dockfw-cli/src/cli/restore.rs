@@ -39,9 +39,8 @@ pub(super) fn restore(
         before,
         ..How::default()
     };
-    let loaded = compiled.and_then(|(ruleset, settings)| {
-        Ok((apply(executor, &ruleset, &how)?, settings))
-    });
+    let loaded =
+        compiled.and_then(|(ruleset, settings)| Ok((apply(executor, &ruleset, &how)?, settings)));
     let failure = match loaded {
         Ok((applied, settings)) => {
             return Ok(Restored {

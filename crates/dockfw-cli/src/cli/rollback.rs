@@ -12,6 +12,7 @@ use super::flows::{FlowArgs, Flows};
 use super::journal::{Journal, PlaceArgs};
 use super::output::{Failure, print, print_json};
 use super::restore::restore;
+use super::watch::refuse_if_watched;
 use crate::state::{How, State, utc};
 
 /// Commits a generation of the history again.
@@ -22,6 +23,7 @@ pub(super) fn run(
     as_json: bool,
     started: Instant,
 ) -> Result<Exit, Failure> {
+    refuse_if_watched(place)?;
     let mut executor = Executor::open()?;
     // What is pending was never in the history: the one before it is what was in force before.
     if wanted.is_none()

@@ -10,13 +10,14 @@ use super::journal::PlaceArgs;
 use super::kernel::Kernel;
 use super::output::{Failure, print, print_json};
 use super::tables::FAMILIES;
-use super::{Exit, confirm, counts, follow};
+use super::{Exit, confirm, counts, follow, watch};
 use crate::diagnostic::printable;
 use crate::state::{Boot, BootOutcome, utc};
 
 /// Shows our tables as the kernel has them.
 ///
-/// How the last boot ended is read from the history's folder, if there is one.
+/// How the last boot ended, and what a watch says, is read from the history's folder, if there is
+/// one.
 pub(super) fn run(place: &PlaceArgs, follow: bool, as_json: bool) -> Result<Exit, Failure> {
     let exit = show(place, as_json)?;
     if follow {
@@ -36,6 +37,7 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
     }
     let boot = place.open().ok().and_then(|state| state.boot().ok()?);
     let boot = boot.filter(Boot::is_this);
+    let watch = watch::read_status(place);
     if found.is_empty() {
         let generation = executor.generation()?;
         if as_json {
@@ -45,12 +47,14 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
                 "boot": boot_to_json(boot.as_ref()),
                 "pending": [],
                 "publishes": null,
+                "watch": watch_to_json(watch.as_ref()),
                 "generation": generation,
                 "tables": [],
             }))?;
         } else {
             let line = "not loaded: there is no table dockfw in this network namespace\n";
-            print(&format!("{line}{}", boot_to_text(boot.as_ref())))?;
+            let (boot, watch) = (boot_to_text(boot.as_ref()), watch_to_text(watch.as_ref()));
+            print(&format!("{line}{boot}{watch}"))?;
         }
         return Ok(Exit::Differs);
     }
@@ -63,6 +67,7 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
         if let Some(object) = value.as_object_mut() {
             object.insert("pending".to_owned(), confirm::to_json(&pending));
             object.insert("publishes".to_owned(), publishes);
+            object.insert("watch".to_owned(), watch_to_json(watch.as_ref()));
         }
         print_json(&value)?;
     } else {
@@ -74,6 +79,7 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
         text.extend(texts);
         text.push_str(&confirm::to_text(&pending));
         text.push_str(&boot_to_text(boot.as_ref()));
+        text.push_str(&watch_to_text(watch.as_ref()));
         print(&text)?;
     }
     Ok(Exit::Done)
@@ -83,6 +89,23 @@ fn show(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
 fn closed(summary: &TableSummary) -> Option<&str> {
     let comment = summary.table.comment.as_deref();
     comment.filter(|comment| comment.starts_with(CLOSED))
+}
+
+/// What a watch says of itself, and whether it runs.
+fn watch_to_json(watch: Option<&(bool, Value)>) -> Value {
+    watch.map_or(Value::Null, |(runs, said)| {
+        let mut said = said.clone();
+        if let Some(object) = said.as_object_mut() {
+            object.insert("runs".to_owned(), Value::Bool(*runs));
+        }
+        said
+    })
+}
+
+fn watch_to_text(watch: Option<&(bool, Value)>) -> String {
+    watch.map_or_else(String::new, |(runs, said)| {
+        watch::status_to_text(*runs, said)
+    })
 }
 
 fn boot_to_json(boot: Option<&Boot>) -> Value {

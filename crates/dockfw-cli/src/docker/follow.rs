@@ -36,7 +36,9 @@ pub enum Message {
         id: String,
         /// What it is now; `None` when it does not run (any more).
         container: Option<Box<Container>>,
-        /// The event.
+        /// How many other containers are being asked about: dockerd answers when they have started.
+        others: usize,
+        /// The newest event about it.
         at: Stamp,
     },
     /// A network. It comes before the containers that are in it.

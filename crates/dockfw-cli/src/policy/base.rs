@@ -26,6 +26,8 @@ pub struct Base {
     pub host: Host,
     /// `ingress-sandbox` of `[swarm]`.
     pub sandbox: Option<Ipv4Addr>,
+    /// `[host] manage-sysctls`.
+    pub manage_sysctls: bool,
     /// `publish` of `[swarm]`.
     pub services: Vec<Publish>,
     sources: Vec<Source>,
@@ -134,6 +136,7 @@ pub fn parse_base(sources: Vec<Source>, options: Options) -> Result<Base, Diagno
         return Err(report.finish());
     }
     Ok(Base {
+        manage_sysctls: resolved.manage_sysctls,
         host: resolved.host,
         sandbox,
         services,

@@ -108,19 +108,44 @@ impl Directory {
         result.map_err(|error| failed("write", self.path.join(name), error))
     }
 
+    /// Writes a file, which is there as a whole afterwards, but perhaps not after a crash.
+    ///
+    /// Only one process may do so with the same `incoming`.
+    pub(super) fn write_unsynced(
+        &self,
+        incoming: &str,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(), StateError> {
+        self.put(incoming, name, bytes, |_| Ok(()))
+            .map_err(|error| failed("write", self.path.join(name), error))
+    }
+
     fn try_write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.put(INCOMING, name, bytes, File::sync_all)?;
+        rustix::fs::fsync(&self.fd)?;
+        Ok(())
+    }
+
+    /// Writes a file beside its place, and renames it.
+    fn put(
+        &self,
+        incoming: &str,
+        name: &str,
+        bytes: &[u8],
+        sync: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
         // Left by a process that was killed.
-        match self.remove(INCOMING) {
+        match self.remove(incoming) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let mut file = File::from(rustix::fs::openat(&self.fd, INCOMING, flags, mode)?);
+        let mut file = File::from(rustix::fs::openat(&self.fd, incoming, flags, mode)?);
         file.write_all(bytes)?;
-        file.sync_all()?;
-        rustix::fs::renameat(&self.fd, INCOMING, &self.fd, name)?;
-        rustix::fs::fsync(&self.fd)?;
+        sync(&file)?;
+        rustix::fs::renameat(&self.fd, incoming, &self.fd, name)?;
         Ok(())
     }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 
 use anyhow::{Context as _, Result, ensure};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::namespace::{Namespace, write_sysctl};
-use super::reactor::Reactor;
+use super::reactor::{Handle, Reactor};
 use super::spec::{Bridge, Builder, Container, Remote};
 use super::{HOST, Lab, Node, server};
 
@@ -108,18 +108,25 @@ pub(super) fn build(mut spec: Builder) -> Result<Lab> {
     let reactor = Reactor::start(&host.namespace)?;
     let handle = reactor.handle();
     for node in &nodes {
-        node.namespace.run(|| {
-            server::open_taps(&node.name)?
-                .iter()
-                .try_for_each(|tap| handle.add(tap))
-        })??;
+        tap(node, handle)?;
     }
+    let nodes = nodes.into_iter().map(Arc::new).collect();
     Ok(Lab {
         reactor,
-        nodes,
+        nodes: RwLock::new(nodes),
         timeout: spec.timeout,
         tells_addresses: spec.tells_addresses,
     })
+}
+
+/// Notes the echo requests that the kernel of a node answers.
+pub(super) fn tap(node: &Node, handle: &Handle) -> Result<()> {
+    node.namespace.run(|| -> Result<()> {
+        for tap in server::open_taps(&node.name)? {
+            node.keep(handle.add(&tap)?);
+        }
+        Ok(())
+    })?
 }
 
 /// Makes the namespace of a node with its settings.
@@ -142,6 +149,7 @@ fn node(name: &str) -> Result<Node> {
         name: Arc::from(name),
         namespace,
         uplinks: Vec::new(),
+        sockets: Mutex::default(),
     })
 }
 

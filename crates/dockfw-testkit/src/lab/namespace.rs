@@ -28,6 +28,12 @@ impl Namespace {
         Ok(Self { fd })
     }
 
+    /// One that is there already.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| path.display().to_string())?;
+        Ok(Self { fd: file.into() })
+    }
+
     /// Runs `f` on a thread inside the namespace.
     pub(super) fn run<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
         on_thread(|| {

@@ -57,8 +57,9 @@ struct Shared {
 const STOP: u64 = 0;
 
 impl Handle {
-    /// Watches a socket until its source ends or the lab is dropped.
-    pub(super) fn add(&self, source: &Arc<dyn Source>) -> Result<()> {
+    /// Watches a socket until its source ends or the lab is dropped; the key is for
+    /// [`Handle::remove`].
+    pub(super) fn add(&self, source: &Arc<dyn Source>) -> Result<u64> {
         let flags = if source.awaits_connection() {
             EpollFlags::EPOLLOUT
         } else {
@@ -74,7 +75,16 @@ impl Handle {
         if watched.is_err() {
             self.sources().remove(&key);
         }
-        watched.context("watch a socket")
+        watched.context("watch a socket")?;
+        Ok(key)
+    }
+
+    /// Lets a socket go; what the kernel has queued for it is lost.
+    pub(super) fn remove(&self, key: u64) {
+        let source = self.sources().remove(&key);
+        if let Some(source) = source {
+            let _ = self.0.epoll.delete(source.socket());
+        }
     }
 
     /// What arrived at the servers.

@@ -12,6 +12,7 @@ use crate::cli::journal::{Journal, PlaceArgs, Recorded};
 use crate::cli::kernel::Kernel;
 use crate::cli::output::{Failure, print, print_json};
 use crate::cli::settings::{Report, Wanted};
+use crate::cli::watch::refuse_if_watched;
 
 /// Makes what is pending permanent.
 ///
@@ -22,6 +23,7 @@ pub(in crate::cli) fn run(
     flows: FlowArgs,
     as_json: bool,
 ) -> Result<Exit, Failure> {
+    refuse_if_watched(place)?;
     let mut executor = Executor::open()?;
     let journal = Journal::of_place(place);
     let before = if flows.cuts() {
@@ -34,7 +36,13 @@ pub(in crate::cli) fn run(
     let settings = recipe.map_or_else(Wanted::default, |recipe| Wanted::managed_of(&recipe));
     let settings = settings.apply();
     let flows = cut(&mut executor, before);
-    show(&committed, &recorded, (&settings, &flows), "confirmed", as_json)?;
+    show(
+        &committed,
+        &recorded,
+        (&settings, &flows),
+        "confirmed",
+        as_json,
+    )?;
     if !as_json {
         settings.warn();
     }

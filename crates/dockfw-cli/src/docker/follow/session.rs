@@ -264,7 +264,13 @@ impl<F: FnMut(Message)> Session<F> {
                 (self.send)(Message::Network { id, network, at });
             }
         }
-        (self.send)(Message::Container { id, container, at });
+        let others = self.tracker.others(&id);
+        (self.send)(Message::Container {
+            id,
+            container,
+            others,
+            at,
+        });
     }
 
     /// Notes what a container is; false when that is known.

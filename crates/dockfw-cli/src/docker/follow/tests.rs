@@ -251,7 +251,9 @@ impl Follower {
                     state.networks.len()
                 )
             }
-            Message::Container { id, container, at } => {
+            Message::Container {
+                id, container, at, ..
+            } => {
                 let container =
                     container.map_or("gone".to_owned(), |of| of.endpoints[0].ipv4.clone());
                 format!("{id} {container} after {}", at.what)

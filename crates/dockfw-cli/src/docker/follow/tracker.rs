@@ -62,6 +62,12 @@ impl Tracker {
         object.is_some_and(|of| of.taken > since && of.taken > of.gone)
     }
 
+    /// How many other objects have not been answered about.
+    pub(super) fn others(&self, id: &str) -> usize {
+        let open = self.objects.iter().filter(|(of, _)| of.as_str() != id);
+        open.filter(|(_, of)| of.open > 0).count()
+    }
+
     /// Forgets what no answer can contradict any more.
     pub(super) fn forget_before(&mut self, number: u64) {
         self.objects

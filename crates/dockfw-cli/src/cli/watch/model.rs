@@ -1,0 +1,277 @@
+//! What is wanted: the policy files and what dockerd says, folded into one host.
+
+use std::collections::BTreeMap;
+
+use dockfw_ir::verify::verify;
+use dockfw_ir::{Ruleset, Set, Table, Verified};
+use dockfw_lower::host::{Container, Host};
+use dockfw_lower::{container_elements, lower};
+
+use super::super::output::Failure;
+use super::changes::Changes;
+use crate::docker::{self, Built, LeftOut, Message, State};
+use crate::policy::Base;
+
+/// Of how many containers at once the elements are committed without a look at the whole.
+const FEW: usize = 64;
+
+/// What a message asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing: it is so already.
+    Nothing,
+    /// More is to be allowed.
+    Opens,
+    /// Less is to be allowed, or it cannot be told.
+    Closes,
+}
+
+/// The policy, dockerd's state, and what of both is in force.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    base: Base,
+    /// The tables of rules files.
+    programs: Vec<Table>,
+    state: State,
+    in_force: Option<Built>,
+    stale: Stale,
+}
+
+/// What is not in force yet.
+#[derive(Debug, Default)]
+struct Stale {
+    /// Networks, options or the policy.
+    whole: bool,
+    /// Containers, by id, with the names under which they are in force.
+    containers: BTreeMap<String, Option<String>>,
+}
+
+/// What is to be committed.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Nothing: everything is in force.
+    Nothing,
+    /// Elements of containers.
+    Elements {
+        removed: Vec<Set>,
+        added: Vec<Set>,
+        after: After,
+    },
+    /// Everything.
+    Whole { ruleset: Verified, after: After },
+}
+
+/// What is in force after a commit; for [`Model::committed`].
+#[derive(Debug)]
+pub(super) struct After {
+    pub(super) changes: Changes,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Containers,
+    Whole(Box<Built>),
+}
+
+impl Model {
+    /// Takes another policy.
+    pub(super) fn policy(&mut self, base: Base, programs: Vec<Table>) {
+        self.base = base;
+        self.programs = programs;
+        self.stale.whole = true;
+    }
+
+    /// Everything has to be looked at, whatever seems to be in force.
+    pub(super) fn doubt(&mut self) {
+        self.stale.whole = true;
+    }
+
+    /// Takes what dockerd says; [`Message::Lost`] changes nothing.
+    pub(super) fn fold(&mut self, message: Message) -> Effect {
+        match message {
+            Message::State { state, .. } => {
+                if self.in_force.is_some() && self.state == *state && self.is_in_force() {
+                    return Effect::Nothing;
+                }
+                self.state = *state;
+                self.stale.whole = true;
+                Effect::Closes
+            }
+            Message::Container { id, container, .. } => {
+                let now = container.as_deref();
+                let before = self.state.containers.get(&id);
+                if before == now {
+                    return Effect::Nothing;
+                }
+                let name = before.map(|of| of.name.clone());
+                let effect = if before.is_some() {
+                    Effect::Closes
+                } else {
+                    Effect::Opens
+                };
+                // A name that is noted already is the one in force.
+                self.stale.containers.entry(id.clone()).or_insert(name);
+                match container {
+                    Some(container) => self.state.containers.insert(id, *container),
+                    None => self.state.containers.remove(&id),
+                };
+                effect
+            }
+            Message::Network { id, network, .. } => {
+                if self.state.networks.get(&id) == network.as_deref() {
+                    return Effect::Nothing;
+                }
+                match network {
+                    Some(network) => self.state.networks.insert(id, *network),
+                    None => self.state.networks.remove(&id),
+                };
+                self.stale.whole = true;
+                Effect::Closes
+            }
+            Message::Lost { .. } => Effect::Nothing,
+        }
+    }
+
+    /// Whether everything is in force, as far as is known.
+    pub(super) fn is_in_force(&self) -> bool {
+        !self.stale.whole && self.stale.containers.is_empty()
+    }
+
+    /// What is to be committed for everything to be in force.
+    pub(super) fn next(&self) -> Result<Next, Failure> {
+        if self.is_in_force() && self.in_force.is_some() {
+            return Ok(Next::Nothing);
+        }
+        match self.elements() {
+            Some(next) => Ok(next),
+            None => self.whole(),
+        }
+    }
+
+    /// The elements of the containers that came or went; `None` when more than that has to be
+    /// looked at.
+    fn elements(&self) -> Option<Next> {
+        let built = self.in_force.as_ref()?;
+        let host = &built.host;
+        // What is left out may fit now.
+        if self.stale.whole || self.stale.containers.len() > FEW || !built.left_out.is_empty() {
+            return None;
+        }
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
+        let mut changes = Changes::default();
+        for (id, name) in &self.stale.containers {
+            let old = name.as_ref().and_then(|name| find(host, name));
+            let new = match self.state.containers.get(id) {
+                Some(container) => docker::host::container(container, &built.index).ok()?,
+                None => Container::default(),
+            };
+            if new.endpoints.is_empty() && !new.publish.is_empty() {
+                return None;
+            }
+            let new = (!new.endpoints.is_empty()).then_some(new);
+            let mut files = self.base.host.containers.iter();
+            if new
+                .as_ref()
+                .is_some_and(|new| files.any(|of| of.name == new.name))
+            {
+                return None;
+            }
+            if old == new.as_ref() {
+                continue;
+            }
+            if let Some(old) = old {
+                removed.extend(container_elements(host, old)?);
+                changes.went.push(old.clone());
+            }
+            if let Some(new) = new {
+                added.extend(container_elements(host, &new)?);
+                changes.came.push(new);
+            }
+        }
+        Some(if removed.is_empty() && added.is_empty() {
+            Next::Nothing
+        } else {
+            let what = What::Containers;
+            Next::Elements {
+                removed,
+                added,
+                after: After { changes, what },
+            }
+        })
+    }
+
+    /// The whole ruleset.
+    pub(super) fn whole(&self) -> Result<Next, Failure> {
+        let built = docker::host::host(&self.state, &self.base);
+        let ruleset = self.compile(&built.host)?;
+        let old = self.in_force.as_ref().map(|built| &built.host);
+        let changes = Changes::between(old, &built.host);
+        let what = What::Whole(Box::new(built));
+        Ok(Next::Whole {
+            ruleset,
+            after: After { changes, what },
+        })
+    }
+
+    /// The ruleset of a host, with the tables of rules files.
+    fn compile(&self, host: &Host) -> Result<Verified, Failure> {
+        let mut tables = lower(host).tables;
+        tables.extend(self.programs.iter().cloned());
+        verify(Ruleset { tables }).map_err(|error| Failure::Bug(Box::new(error)))
+    }
+
+    /// The ruleset that was committed last, if there was one.
+    pub(super) fn ruleset(&self) -> Result<Option<Verified>, Failure> {
+        let built = self.in_force.as_ref();
+        built.map(|built| self.compile(&built.host)).transpose()
+    }
+
+    /// The host that was committed last.
+    pub(super) fn host(&self) -> Option<&Host> {
+        self.in_force.as_ref().map(|built| &built.host)
+    }
+
+    /// Whether settings of the host are dockfw's to make.
+    pub(super) const fn manages_sysctls(&self) -> bool {
+        self.base.manage_sysctls
+    }
+
+    /// What is left out of it.
+    pub(super) fn left_out(&self) -> &[LeftOut] {
+        self.in_force.as_ref().map_or(&[], |built| &built.left_out)
+    }
+
+    /// What was assumed for it.
+    pub(super) fn notes(&self) -> &[String] {
+        self.in_force.as_ref().map_or(&[], |built| &built.notes)
+    }
+
+    /// Notes that there was nothing to commit.
+    pub(super) fn nothing(&mut self) {
+        self.stale = Stale::default();
+    }
+
+    /// Notes what is in force.
+    pub(super) fn committed(&mut self, after: After) -> Changes {
+        let After { changes, what } = after;
+        match (what, &mut self.in_force) {
+            (What::Whole(built), _) => self.in_force = Some(*built),
+            (What::Containers, Some(built)) => {
+                let containers = &mut built.host.containers;
+                containers.retain(|of| !changes.went.iter().any(|gone| gone.name == of.name));
+                containers.extend(changes.came.iter().cloned());
+            }
+            (What::Containers, None) => {}
+        }
+        self.stale = Stale::default();
+        changes
+    }
+}
+
+fn find<'h>(host: &'h Host, name: &str) -> Option<&'h Container> {
+    host.containers.iter().find(|of| of.name == name)
+}
+
+#[cfg(test)]
+mod tests;

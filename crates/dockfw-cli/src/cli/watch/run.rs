@@ -1,0 +1,735 @@
+//! The loop.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use dockfw_ir::verify::verify;
+use dockfw_ir::{Ruleset, Verified};
+use dockfw_lower::host::Host;
+use tracing::{debug, error, info, warn};
+
+use super::super::apply::Change;
+use super::super::output::Failure;
+use super::super::settings::Wanted;
+use super::super::{Exit, counts};
+use super::changes::Changes;
+use super::enforce::{Enforced, Enforcer};
+use super::metrics::{Gauges, Metrics};
+use super::model::{Effect, Model, Next};
+use super::notify::Manager;
+use super::pace::Pace;
+use super::signals::Signal;
+use super::status::{Daemon, LastEvent, Report, Writer};
+use super::{WatchArgs, tell};
+use crate::docker::{Address, Message, Stamp, State, Verdict};
+use crate::state::Watching;
+use crate::{flows, leftover};
+
+/// How often the generation of the kernel's ruleset is asked for.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the looks may cost: one part in this many of the time.
+const SHARE: u32 = 5;
+
+/// After a commit of elements the whole ruleset is compared with the kernel's, when nothing has
+/// happened for this long.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// The pause after a commit that failed; it doubles.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause after commits that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often metrics are written.
+const METRICS: Duration = Duration::from_secs(15);
+
+/// How long dockerd is waited for before the service counts as ready with what is in force.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What wakes the loop.
+#[derive(Debug)]
+pub(super) enum Wake {
+    Docker(Message),
+    Signal(Signal),
+}
+
+/// Everything that the loop owns.
+pub(super) struct Watch<'a> {
+    arguments: &'a WatchArgs,
+    started: Instant,
+    since: SystemTime,
+    model: Model,
+    enforcer: Enforcer,
+    flows: Option<flows::Sockets>,
+    pace: Pace,
+    pause: Duration,
+    next_look: Instant,
+    /// When the whole is compared.
+    settle: Option<Instant>,
+    next_metrics: Option<Instant>,
+    manager: Manager,
+    ready: bool,
+    metrics: Metrics,
+    status: Writer,
+    daemon: Daemon,
+    /// Whether dockerd was found without rules of its own, or cannot be asked.
+    checked: bool,
+    /// Events that the next commit answers.
+    stamps: Vec<Stamp>,
+    last_event: Option<LastEvent>,
+    /// Why the last commit failed.
+    failure: Option<String>,
+    /// What is wrong with dockerd's options.
+    firewall: Option<String>,
+    /// Why the policy could not be read again.
+    policy: Option<String>,
+    /// What was told of what is left out and assumed.
+    told: BTreeSet<String>,
+    /// Settings of the host that are not as they should be.
+    settings: Vec<String>,
+    /// What an earlier dockerd has left.
+    leftovers: Option<String>,
+    generation: u32,
+}
+
+impl<'a> Watch<'a> {
+    /// Reads the policy and opens the sockets.
+    pub(super) fn new(
+        arguments: &'a WatchArgs,
+        place: Option<Watching>,
+        address: &Address,
+    ) -> Result<Self, Failure> {
+        let now = Instant::now();
+        let mut model = Model::default();
+        let (base, programs) = arguments.input.base()?;
+        model.policy(base, programs);
+        let flows = flows::Sockets::open()
+            .inspect_err(|error| warn!(%error, "flows that are no longer allowed are not cut"));
+        Ok(Self {
+            arguments,
+            started: now,
+            since: SystemTime::now(),
+            model,
+            enforcer: Enforcer::open(arguments.own)?,
+            flows: flows.ok(),
+            pace: Pace::default(),
+            pause: PAUSE,
+            next_look: now,
+            settle: None,
+            next_metrics: arguments.metrics.as_ref().map(|_| now),
+            manager: Manager::new(now),
+            ready: false,
+            metrics: Metrics::default(),
+            status: Writer::new(place),
+            daemon: Daemon {
+                address: address.to_string(),
+                ..Daemon::default()
+            },
+            checked: false,
+            stamps: Vec::new(),
+            last_event: None,
+            failure: None,
+            firewall: None,
+            policy: None,
+            told: BTreeSet::new(),
+            settings: Vec::new(),
+            leftovers: None,
+            generation: 0,
+        })
+    }
+
+    /// Until a signal comes.
+    pub(super) fn run(&mut self, receiver: &Receiver<Wake>) -> Result<Exit, Failure> {
+        info!(dockerd = %self.daemon.address, "watching");
+        loop {
+            let now = Instant::now();
+            let timeout = self.next_wake(now).saturating_duration_since(now);
+            match receiver.recv_timeout(timeout) {
+                Ok(wake) => {
+                    // All that is there belongs to one commit.
+                    for wake in std::iter::once(wake).chain(receiver.try_iter()) {
+                        if self.wake(wake)? {
+                            return Ok(self.stop());
+                        }
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Failed),
+            }
+            self.work();
+        }
+    }
+
+    /// When something is to be done without a message.
+    fn next_wake(&self, now: Instant) -> Instant {
+        let times = [
+            self.pace.due(),
+            self.settle,
+            self.next_metrics,
+            self.manager.due(),
+            self.status.due(now),
+        ];
+        let times = times.into_iter().flatten();
+        times.fold(self.next_look, Instant::min)
+    }
+
+    /// What is due.
+    fn work(&mut self) {
+        let now = Instant::now();
+        if self.pace.is_due(now) {
+            self.commit();
+        }
+        if self.next_look <= now {
+            self.look();
+        }
+        if self.settle.is_some_and(|due| due <= now) {
+            self.settle();
+        }
+        if !self.ready && now.saturating_duration_since(self.started) > PATIENCE {
+            self.ready_without_dockerd();
+        }
+        if self.next_metrics.is_some_and(|due| due <= now) {
+            self.next_metrics = Some(now + METRICS);
+            self.write_metrics();
+        }
+        self.manager.alive(now);
+        if self.status.due(now).is_some_and(|due| due <= now) {
+            self.write_status(now);
+        }
+    }
+
+    /// Takes a message; true to end.
+    fn wake(&mut self, wake: Wake) -> Result<bool, Failure> {
+        match wake {
+            Wake::Signal(Signal::Stop) => return Ok(true),
+            Wake::Signal(Signal::Reload) => self.reload(),
+            Wake::Docker(message) => self.docker(message)?,
+        }
+        self.status.touch();
+        Ok(false)
+    }
+
+    fn docker(&mut self, message: Message) -> Result<(), Failure> {
+        let now = Instant::now();
+        let mut starting = 0;
+        let (kind, stamp) = match &message {
+            Message::State { state, at } => {
+                self.found(state)?;
+                ("listing", Some(at.clone()))
+            }
+            Message::Container { at, others, .. } => {
+                starting = *others;
+                ("container", Some(at.clone()))
+            }
+            Message::Network { at, .. } => ("network", Some(at.clone())),
+            Message::Lost { error } => {
+                self.lost(error);
+                ("lost", None)
+            }
+        };
+        *self.metrics.events.entry(kind).or_default() += 1;
+        match self.model.fold(message) {
+            Effect::Nothing => return Ok(()),
+            Effect::Opens => self.pace.opens(now, starting),
+            Effect::Closes => self.pace.closes(now),
+        }
+        self.stamps.extend(stamp);
+        Ok(())
+    }
+
+    /// dockerd has answered.
+    fn found(&mut self, state: &State) -> Result<(), Failure> {
+        let version = format!("{} (API {})", state.daemon.version, state.daemon.api);
+        if !self.daemon.connected || self.daemon.version != version {
+            info!(
+                dockerd = %self.daemon.address, version = state.daemon.version,
+                api = state.daemon.api, live_restore = state.daemon.live_restore,
+                "connected"
+            );
+        }
+        self.daemon.connected = true;
+        self.daemon.version = version;
+        self.daemon.error = None;
+        let verdict = state.daemon.firewall_off();
+        let problem = match &verdict {
+            Verdict::Off => None,
+            // Nothing has been done yet, and nothing is.
+            Verdict::On { .. } if !self.checked => {
+                return Err(Failure::Firewall(verdict.to_string()));
+            }
+            Verdict::On { .. } | Verdict::Unknown { .. } => Some(verdict.to_string()),
+        };
+        if problem != self.firewall {
+            match (&verdict, &problem) {
+                (Verdict::On { .. }, Some(problem)) => error!("{problem}"),
+                (_, Some(problem)) => warn!("{problem}"),
+                (_, None) => info!("{verdict}"),
+            }
+        }
+        self.firewall = problem;
+        self.checked = true;
+        Ok(())
+    }
+
+    /// There is no dockerd.
+    fn lost(&mut self, problem: &crate::docker::Error) {
+        if self.daemon.connected {
+            self.metrics.lost += 1;
+        }
+        warn!(error = %problem, "no dockerd; the rules stay as they are");
+        self.daemon.connected = false;
+        self.daemon.error = Some(problem.to_string());
+        if !self.ready {
+            self.ready_without_dockerd();
+        }
+    }
+
+    /// Counts as ready though dockerd has not answered, which may wait for us: what was in force
+    /// stays; without anything, the policy alone, by which nothing reaches a container.
+    fn ready_without_dockerd(&mut self) {
+        match self.enforcer.is_absent() {
+            Ok(false) => {
+                self.set_ready("the rules that were in force, until dockerd answers");
+            }
+            Ok(true) => {
+                self.commit();
+                if self.failure.is_none() {
+                    self.set_ready("the policy alone, until dockerd answers");
+                }
+            }
+            Err(error) => self.failed(&error.into()),
+        }
+    }
+
+    /// Says once that this is ready; true if it was the first time.
+    fn set_ready(&mut self, what: &str) -> bool {
+        let is_first = !std::mem::replace(&mut self.ready, true);
+        if is_first {
+            info!("ready: in force are {what}");
+            self.manager.ready();
+        }
+        is_first
+    }
+
+    /// The policy is read again.
+    fn reload(&mut self) {
+        self.manager.reloading();
+        match self.arguments.input.base() {
+            Ok((base, programs)) => {
+                info!("the policy was read again");
+                self.policy = None;
+                self.model.policy(base, programs);
+                // Without dockerd's word, what it said before is not known to be wrong.
+                if self.model.host().is_some() || self.daemon.connected {
+                    self.commit();
+                }
+            }
+            Err(failure) => {
+                let text = failure.brief();
+                error!(error = text, "the policy is wrong, and stays as it was");
+                self.policy = Some(text);
+            }
+        }
+        self.manager.ready();
+    }
+
+    /// Ends; the rules stay.
+    fn stop(&mut self) -> Exit {
+        self.manager.stopping();
+        self.write_status(Instant::now());
+        info!("stopped; the rules stay in force");
+        Exit::Done
+    }
+
+    /// Puts into force what is not.
+    fn commit(&mut self) {
+        let result = self.try_commit();
+        let now = Instant::now();
+        match result {
+            Ok(true) => {
+                self.pace.committed(now);
+                self.settled_or_failed(None);
+            }
+            Ok(false) => {
+                self.pace.nothing();
+                self.settled_or_failed(None);
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                self.pace.again(now, self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        self.status.touch();
+    }
+
+    fn settled_or_failed(&mut self, failure: Option<String>) {
+        if self.failure.is_some() && failure.is_none() {
+            info!("committing works again");
+        }
+        if failure.is_none() {
+            self.pause = PAUSE;
+        }
+        self.failure = failure;
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        let text = failure.brief();
+        self.metrics.errors += 1;
+        error!(
+            error = text,
+            "not committed; the rules that were in force stay"
+        );
+        self.settled_or_failed(Some(text));
+    }
+
+    /// Whether there was something to commit.
+    fn try_commit(&mut self) -> Result<bool, Failure> {
+        let next = self.model.next()?;
+        let (enforced, after) = match next {
+            Next::Nothing => {
+                self.model.nothing();
+                self.stamps.clear();
+                return Ok(false);
+            }
+            Next::Elements {
+                removed,
+                added,
+                after,
+            } => {
+                if let Some(enforced) = self.enforcer.elements(&removed, &added)? {
+                    (enforced, after)
+                } else {
+                    debug!("the elements alone do not do; everything is compared");
+                    self.model.doubt();
+                    self.whole()?
+                }
+            }
+            Next::Whole { .. } => self.whole()?,
+        };
+        let acknowledged = Instant::now();
+        let old = if after.changes.may_affect_others() && enforced.change.is_none() {
+            self.model.ruleset()?
+        } else {
+            None
+        };
+        let changes = self.model.committed(after);
+        let lag = self.answered(acknowledged);
+        let was_sent = self.note(&enforced);
+        tell::changes(&changes, self.model.host(), lag, &enforced);
+        self.tell_left_out();
+        let is_first = self.set_ready("the rules of all containers");
+        self.cut(enforced.change, old.as_ref(), &changes);
+        self.apply_settings(&changes);
+        if is_first {
+            self.look_for_leftovers();
+        }
+        self.settle = match enforced.way {
+            super::enforce::Way::Elements => Some(acknowledged + SETTLE),
+            super::enforce::Way::Compared | super::enforce::Way::Read => None,
+        };
+        Ok(was_sent)
+    }
+
+    fn whole(&mut self) -> Result<(Enforced, super::model::After), Failure> {
+        match self.model.whole()? {
+            Next::Whole { ruleset, after } => Ok((self.enforcer.whole(ruleset)?, after)),
+            // It does not give anything else.
+            Next::Nothing | Next::Elements { .. } => Err(Failure::Usage("nothing to commit")),
+        }
+    }
+
+    /// Notes a commit; true if something was sent.
+    fn note(&mut self, enforced: &Enforced) -> bool {
+        let Some(committed) = &enforced.committed else {
+            return false;
+        };
+        self.generation = committed.generation;
+        self.metrics.commit(enforced.way, committed.kernel_time);
+        true
+    }
+
+    /// How long the events waited that this commit answers; the longest.
+    fn answered(&mut self, acknowledged: Instant) -> Option<Duration> {
+        let mut longest = None;
+        for stamp in self.stamps.drain(..) {
+            let lag = acknowledged.saturating_duration_since(stamp.received);
+            // A listing is no event.
+            if stamp.event.is_some() {
+                self.metrics.lag.add(lag);
+                longest = longest.max(Some(lag));
+            }
+            self.last_event = Some(LastEvent {
+                at: stamp.event.unwrap_or_else(SystemTime::now),
+                what: stamp.what,
+                lag: stamp.event.map(|_| lag),
+            });
+        }
+        longest
+    }
+
+    /// Looks whether others have changed the ruleset.
+    fn look(&mut self) {
+        let begun = Instant::now();
+        let result = self.try_look();
+        let now = Instant::now();
+        if let Err(failure) = &result {
+            self.failed(failure);
+        }
+        let cost = now.saturating_duration_since(begun).saturating_mul(SHARE);
+        let pause = if result.is_err() {
+            LONGEST_PAUSE
+        } else {
+            LOOK.max(cost)
+        };
+        self.next_look = now + pause;
+    }
+
+    fn try_look(&mut self) -> Result<(), Failure> {
+        // Before the first commit there is nothing to compare with.
+        if self.model.host().is_none() || !self.enforcer.is_overtaken()? {
+            return Ok(());
+        }
+        let Some(ruleset) = self.model.ruleset()? else {
+            return Ok(());
+        };
+        let enforced = self.enforcer.check(ruleset)?;
+        if self.note(&enforced) {
+            self.metrics.drift += 1;
+            self.status.touch();
+            warn!(
+                changes = tell::counts(&enforced),
+                generation = self.generation,
+                "others had changed dockfw's tables, which are right again"
+            );
+            // What began meanwhile was allowed by what others had made of them.
+            self.cut(enforced.change, None, &Changes::default());
+        }
+        Ok(())
+    }
+
+    /// Compares the whole with the kernel.
+    fn settle(&mut self) {
+        self.settle = None;
+        let result = match self.model.ruleset() {
+            Ok(Some(ruleset)) => self.enforcer.read(ruleset),
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+        };
+        match result {
+            Ok(enforced) if self.note(&enforced) => {
+                self.metrics.drift += 1;
+                self.status.touch();
+                warn!(
+                    changes = tell::counts(&enforced),
+                    generation = self.generation,
+                    "the ruleset was not what it should have been, and is right again"
+                );
+                self.cut(enforced.change, None, &Changes::default());
+            }
+            Ok(_) => debug!("the kernel has what is wanted"),
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Cuts flows that are not allowed any more. What was read of the kernel, if it was, tells best
+    /// what they were allowed by.
+    fn cut(&mut self, read: Option<Change>, old: Option<&Verified>, changes: &Changes) {
+        let gone = changes.gone();
+        let result = match (read, changes.may_affect_others()) {
+            (Some(Change { old, new }), _) => match verify(Ruleset { tables: old }) {
+                Ok(old) => self.prune(Some(&old), &new, &gone),
+                // It had parts that are not understood; nobody can tell what it allowed.
+                Err(_) => self.prune_gone(&gone),
+            },
+            (None, true) => match self.model.ruleset() {
+                Ok(Some(new)) => self.prune(old, &new, &gone),
+                Ok(None) | Err(_) => self.prune_gone(&gone),
+            },
+            (None, false) => self.prune_gone(&gone),
+        };
+        // The ruleset is in force all the same.
+        if let Err(error) = result {
+            warn!(%error, "flows that are no longer allowed were not cut");
+        }
+    }
+
+    /// Cuts the flows of addresses that are gone, without a look at rules.
+    fn prune_gone(&mut self, gone: &BTreeSet<IpAddr>) -> Result<(), flows::Error> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // The same before and after.
+        match verify(Ruleset::default()) {
+            Ok(nothing) => self.prune(None, &nothing, gone),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn prune(
+        &mut self,
+        old: Option<&Verified>,
+        new: &Verified,
+        gone: &BTreeSet<IpAddr>,
+    ) -> Result<(), flows::Error> {
+        let Some(sockets) = &mut self.flows else {
+            return Ok(());
+        };
+        let pruned = flows::prune(sockets, &flows::Change { old, new, gone })?;
+        self.metrics.flows += u64::try_from(pruned.deleted.len()).unwrap_or(u64::MAX);
+        tell::cut(&pruned);
+        Ok(())
+    }
+
+    /// Says what is left out and assumed, once.
+    fn tell_left_out(&mut self) {
+        let now: BTreeSet<String> = self
+            .model
+            .left_out()
+            .iter()
+            .map(ToString::to_string)
+            .chain(self.model.notes().iter().cloned())
+            .collect();
+        for line in now.difference(&self.told) {
+            warn!("{line}");
+        }
+        self.told = now;
+    }
+
+    /// Makes, or reports, the settings of the host that what has come needs.
+    fn apply_settings(&mut self, changes: &Changes) {
+        let Some(host) = self.model.host() else {
+            return;
+        };
+        let publishes = changes.came.iter().any(|of| !of.publish.is_empty());
+        let wanted = if changes.skeleton {
+            self.settings.clear();
+            Wanted::new(host, self.model.manages_sysctls())
+        } else if publishes {
+            let came = Host {
+                containers: changes.came.clone(),
+                networks: host.networks.clone(),
+                daemon: host.daemon.clone(),
+                ..Host::default()
+            };
+            Wanted::new(&came, self.model.manages_sysctls())
+        } else {
+            return;
+        };
+        let report = wanted.apply();
+        for line in report.written().lines() {
+            info!("{line}");
+        }
+        for line in report.notes().lines().map(str::to_owned) {
+            if !self.settings.contains(&line) {
+                if self.told.insert(line.clone()) {
+                    warn!("{line}");
+                }
+                self.settings.push(line);
+            }
+        }
+    }
+
+    /// Looks once whether an earlier dockerd has left rules.
+    fn look_for_leftovers(&mut self) {
+        self.leftovers = match leftover::leftovers() {
+            Ok(summary) if summary.is_empty() => None,
+            Ok(summary) => Some(format!(
+                "an earlier dockerd has left {summary}, which decide about packets too; `dockfw \
+                 import --clean-docker-rules` shows and removes them"
+            )),
+            Err(error) => {
+                debug!(%error, "rules that an earlier dockerd may have left could not be looked for");
+                None
+            }
+        };
+        if let Some(leftovers) = &self.leftovers {
+            warn!("{leftovers}");
+        }
+    }
+
+    fn gauges(&mut self) -> Gauges {
+        if let Ok(generation) = self.enforcer.generation() {
+            self.generation = generation;
+        }
+        let host = self.model.host();
+        Gauges {
+            connected: self.daemon.connected,
+            generation: self.generation,
+            networks: host.map_or(0, |host| host.networks.len()),
+            containers: host.map_or(0, |host| host.containers.len()),
+            publishes: host.map_or(0, |host| {
+                host.containers.iter().map(|of| of.publish.len()).sum()
+            }),
+            left_out: self.model.left_out().len(),
+        }
+    }
+
+    fn write_status(&mut self, now: Instant) {
+        let gauges = self.gauges();
+        let left_out: Vec<(String, String)> = self
+            .model
+            .left_out()
+            .iter()
+            .map(|of| (of.name.clone(), of.why.clone()))
+            .collect();
+        let problems = [&self.failure, &self.firewall, &self.policy, &self.leftovers];
+        let problems = problems.into_iter().flatten().cloned();
+        let problems: Vec<String> = problems.chain(self.settings.iter().cloned()).collect();
+        let files = self.arguments.input.files();
+        let files: Vec<String> = files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let report = Report {
+            started: self.since,
+            daemon: &self.daemon,
+            policy: &files,
+            gauges: &gauges,
+            metrics: &self.metrics,
+            last_event: self.last_event.as_ref(),
+            left_out: &left_out,
+            problems: &problems,
+        };
+        self.status.write(now, &report);
+        let line = format!(
+            "{} containers, {} publishes, generation {}{}",
+            gauges.containers,
+            gauges.publishes,
+            gauges.generation,
+            if self.daemon.connected {
+                ""
+            } else {
+                "; no dockerd"
+            },
+        );
+        self.manager.status(&line);
+    }
+
+    fn write_metrics(&mut self) {
+        let Some(path) = &self.arguments.metrics else {
+            return;
+        };
+        let path: PathBuf = path.clone();
+        let gauges = self.gauges();
+        let traffic = match self.model.host() {
+            Some(host) => counts::of_host(self.enforcer.executor(), host),
+            None => Ok(Vec::new()),
+        };
+        let traffic = traffic.unwrap_or_else(|error| {
+            warn!(%error, "the counters of published ports could not be read");
+            Vec::new()
+        });
+        let text = self.metrics.to_text(&gauges, &traffic);
+        let mut incoming = path.clone().into_os_string();
+        incoming.push(".incoming");
+        let written = std::fs::write(&incoming, text);
+        if let Err(error) = written.and_then(|()| std::fs::rename(&incoming, &path)) {
+            warn!(%error, file = %path.display(), "the metrics are not written");
+        }
+    }
+}
