@@ -28,7 +28,7 @@ test-netns *args:
 test-dockerd *args:
     cargo test -p dockfw --test dockerd --test dockerd_life --test dockerd_faults --test dockerd_churn -- --ignored --nocapture {{args}}
 
-# containers that come and go for minutes that come and go, and 200 at once; as root
+# containers that come and go, for minutes, and 200 that are started at once; as root
 churn cycles="1000" storm="200":
     DOCKFW_CHURN_CYCLES={{cycles}} DOCKFW_CHURN_STORM={{storm}} cargo test -p dockfw --test dockerd_churn -- --ignored --nocapture
 

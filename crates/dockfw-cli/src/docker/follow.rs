@@ -17,8 +17,8 @@ mod tracker;
 /// The shortest pause before the daemon is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// The longest one.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest one: while there is no daemon, one that begins may give an address to another container.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known anew.
 #[derive(Debug)]
