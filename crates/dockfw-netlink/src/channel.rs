@@ -48,9 +48,20 @@ impl Channel {
         &mut self,
         kind: u16,
         family: u8,
+        object: impl FnMut(&Message<'_>),
+    ) -> Result<bool, ChannelError> {
+        self.dump_of(kind, family, |_| Ok(()), object)
+    }
+
+    /// [`Channel::dump`] of the objects that the body of the request asks for.
+    pub(crate) fn dump_of(
+        &mut self,
+        kind: u16,
+        family: u8,
+        body: impl FnOnce(&mut Encoder) -> Result<(), EncodeError>,
         mut object: impl FnMut(&Message<'_>),
     ) -> Result<bool, ChannelError> {
-        let sequence = self.send(kind, DUMP, family, |_| Ok(()))?;
+        let sequence = self.send(kind, DUMP, family, body)?;
         let (mut interrupted, mut done, mut lost) = (false, false, false);
         // The kernel makes the next part of a dump when the one before is taken, so that there is
         // always one to read until it is done.

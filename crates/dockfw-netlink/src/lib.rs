@@ -40,6 +40,8 @@
 //! Conntrack::delete(&mut self, &Entry) -> Result<Deleted, ConntrackError>   that entry only
 //! Routes::open() -> Result<Routes, RouteError>                   what the kernel routes by
 //! Routes::network(&mut self) -> Result<Network, RouteError>      links, addresses, routes
+//! Routes::forget_unresolved(&mut self, &str) -> Result<usize, RouteError>   packets that wait for
+//!                                                                an address are dropped
 //! ```
 //!
 //! [`wire`], [`sys::nf_tables`] and [`BatchBuilder`] are the layers below, for tests and for

@@ -1,4 +1,5 @@
-//! What the kernel routes by, over rtnetlink: links, addresses, and the routes of the main table.
+//! What the kernel routes by, over rtnetlink: links, addresses, and the routes of the main table;
+//! and neighbours that packets wait for.
 //!
 //! Best effort: policy routing, routes with a scope or a source, and anything that depends on more
 //! than the destination are left out. Addresses on the wire are in network byte order, numbers in
@@ -8,6 +9,7 @@
 //! `net/ipv6/addrconf.c`, `net/ipv6/route.c` (v6.12).
 
 mod decode;
+mod neighbour;
 
 use std::io;
 use std::net::IpAddr;
@@ -16,13 +18,17 @@ use crate::channel::{Channel, ChannelError};
 use crate::errno::Errno;
 use crate::sys::Socket;
 use crate::sys::route::{RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE};
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, Encoder};
 
 /// How often a reading is tried while others change what is read.
 const ATTEMPTS: usize = 4;
 
 /// `AF_UNSPEC`: both families.
 const BOTH: u8 = 0;
+/// `AF_INET`
+const INET: u8 = 2;
+/// `AF_INET6`
+const INET6: u8 = 10;
 
 /// A socket for rtnetlink in the network namespace of the thread that opened it.
 #[derive(Debug)]
@@ -82,7 +88,7 @@ pub struct Prefix {
     pub length: u8,
 }
 
-/// Why the network could not be read.
+/// Why the network could not be read, or neighbours not be deleted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
@@ -101,6 +107,18 @@ pub enum RouteError {
     /// The request could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+}
+
+impl RouteError {
+    fn from_channel(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Refused(errno) => Self::Refused(Errno(errno)),
+            ChannelError::Lost => Self::Unstable,
+            ChannelError::NoAnswer => Self::NoAnswer,
+            ChannelError::Socket(error) => Self::Socket(error),
+            ChannelError::Encode(error) => Self::Encode(error),
+        }
+    }
 }
 
 impl Routes {
@@ -135,18 +153,25 @@ impl Routes {
         kind: u16,
         decode: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, RouteError> {
+        self.all_of(kind, |_| Ok(()), decode)
+    }
+
+    /// All objects of a kind that can be read and that the body of the request asks for.
+    fn all_of<T>(
+        &mut self,
+        kind: u16,
+        body: impl Fn(&mut Encoder) -> Result<(), EncodeError>,
+        decode: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, RouteError> {
         for _ in 0..ATTEMPTS {
             let mut objects = Vec::new();
-            let dumped = self.0.dump(kind, BOTH, |message| {
+            let dumped = self.0.dump_of(kind, BOTH, &body, |message| {
                 objects.extend(decode(message.payload));
             });
             match dumped {
                 Ok(false) => return Ok(objects),
                 Ok(true) | Err(ChannelError::Lost) => {}
-                Err(ChannelError::Refused(errno)) => return Err(RouteError::Refused(Errno(errno))),
-                Err(ChannelError::NoAnswer) => return Err(RouteError::NoAnswer),
-                Err(ChannelError::Socket(error)) => return Err(RouteError::Socket(error)),
-                Err(ChannelError::Encode(error)) => return Err(RouteError::Encode(error)),
+                Err(error) => return Err(RouteError::from_channel(error)),
             }
         }
         Err(RouteError::Unstable)

@@ -1,19 +1,15 @@
-//! Links, addresses and routes as the kernel sends them: a header, then attributes.
+//! Links, addresses, routes and neighbours as the kernel sends them: a header, then attributes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Address, Link, Prefix, Route};
+use super::neighbour::Neighbour;
+use super::{Address, INET, INET6, Link, Prefix, Route};
 use crate::sys::route::{
     IFA_ADDRESS, IFA_LOCAL, IFADDRMSG, IFINFOMSG, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO,
-    RT_TABLE_MAIN, RTA_DST, RTA_MULTIPATH, RTA_OIF, RTA_PRIORITY, RTA_TABLE, RTM_F_CLONED, RTMSG,
-    RTN_UNICAST,
+    NDA_DST, NDMSG, RT_TABLE_MAIN, RTA_DST, RTA_MULTIPATH, RTA_OIF, RTA_PRIORITY, RTA_TABLE,
+    RTM_F_CLONED, RTMSG, RTN_UNICAST,
 };
 use crate::wire::{Attribute, Attributes};
-
-/// `AF_INET`
-const INET: u8 = 2;
-/// `AF_INET6`
-const INET6: u8 = 10;
 
 /// `struct ifinfomsg`: family, padding, type (2), index (4), flags (4), change (4).
 pub(super) fn link(payload: &[u8]) -> Option<Link> {
@@ -67,6 +63,16 @@ pub(super) fn route(payload: &[u8]) -> Option<Route> {
         destination: Prefix { address, length },
         link: of(RTA_OIF).or_else(|| first_hop(attributes.get(RTA_MULTIPATH)?))?,
         metric: of(RTA_PRIORITY).unwrap_or(0),
+    })
+}
+
+/// `struct ndmsg`: family, padding (3), index (4), state (2), flags, type.
+pub(super) fn neighbour(payload: &[u8]) -> Option<Neighbour> {
+    let attributes = Attributes::new(payload.get(NDMSG..)?);
+    Some(Neighbour {
+        link: number(payload.get(4..)?)?,
+        state: u16::from_ne_bytes(*payload.get(8..)?.first_chunk::<2>()?),
+        address: ip(*payload.first()?, attributes.get(NDA_DST)?.payload)?,
     })
 }
 

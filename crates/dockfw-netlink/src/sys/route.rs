@@ -2,7 +2,8 @@
 //!
 //! Numbers in headers and attributes are in host byte order, addresses in network byte order.
 //!
-//! Source: uapi `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`, `linux/if.h` (v6.12).
+//! Source: uapi `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`, `linux/if.h`,
+//! `linux/neighbour.h` (v6.12).
 
 /// `RTM_GETLINK`; links come back as `RTM_NEWLINK`.
 pub const RTM_GETLINK: u16 = 18;
@@ -10,6 +11,10 @@ pub const RTM_GETLINK: u16 = 18;
 pub const RTM_GETADDR: u16 = 22;
 /// `RTM_GETROUTE`
 pub const RTM_GETROUTE: u16 = 26;
+/// `RTM_DELNEIGH`
+pub const RTM_DELNEIGH: u16 = 29;
+/// `RTM_GETNEIGH`; neighbours come back as `RTM_NEWNEIGH`.
+pub const RTM_GETNEIGH: u16 = 30;
 
 /// `sizeof(struct ifinfomsg)`
 pub const IFINFOMSG: usize = 16;
@@ -17,6 +22,11 @@ pub const IFINFOMSG: usize = 16;
 pub const IFADDRMSG: usize = 8;
 /// `sizeof(struct rtmsg)`
 pub const RTMSG: usize = 12;
+/// `sizeof(struct ndmsg)`
+pub const NDMSG: usize = 12;
+
+/// `IFNAMSIZ`: names of interfaces are shorter than that.
+pub const IFNAMSIZ: usize = 16;
 
 /// `IFLA_IFNAME`
 pub const IFLA_IFNAME: u16 = 3;
@@ -47,3 +57,10 @@ pub const RTN_UNICAST: u8 = 1;
 pub const RT_TABLE_MAIN: u32 = 254;
 /// `RTM_F_CLONED`: an entry of a cache.
 pub const RTM_F_CLONED: u32 = 0x200;
+
+/// `NDA_DST`: the address of a neighbour.
+pub const NDA_DST: u16 = 1;
+/// `NDA_IFINDEX`
+pub const NDA_IFINDEX: u16 = 8;
+/// `NUD_INCOMPLETE`: nobody has answered yet; packets wait.
+pub const NUD_INCOMPLETE: u16 = 0x01;
