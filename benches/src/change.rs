@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -32,6 +34,12 @@ impl Space {
     pub fn new() -> Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET).context("no network namespace")?;
         Ok(Self(File::open("/proc/thread-self/ns/net")?))
+    }
+
+    /// Its file, for as long as this lives; for ip(8) and other processes.
+    pub fn path(&self) -> PathBuf {
+        let (process, file) = (std::process::id(), self.0.as_raw_fd());
+        PathBuf::from(format!("/proc/{process}/fd/{file}"))
     }
 
     /// Moves this thread into it.

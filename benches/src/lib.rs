@@ -4,6 +4,7 @@
 
 pub mod change;
 pub mod connect;
+pub mod watch;
 
 use std::fmt::Write as _;
 

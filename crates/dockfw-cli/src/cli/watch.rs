@@ -15,6 +15,7 @@
 //! | this process is killed | the rules stay; the next one begins with a comparison |
 
 mod changes;
+mod cut;
 mod enforce;
 mod log;
 mod metrics;

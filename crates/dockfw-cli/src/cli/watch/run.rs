@@ -1,14 +1,12 @@
 //! The loop.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
-use dockfw_ir::verify::verify;
-use dockfw_ir::{Ruleset, Verified};
-use dockfw_lower::host::Host;
+use dockfw_ir::Verified;
+use dockfw_lower::host::{Host, Network};
 use tracing::{debug, error, info, warn};
 
 use super::super::apply::Change;
@@ -16,6 +14,7 @@ use super::super::output::Failure;
 use super::super::settings::Wanted;
 use super::super::{Exit, counts};
 use super::changes::Changes;
+use super::cut::{Before, Cuts};
 use super::enforce::{Enforced, Enforcer};
 use super::metrics::{Gauges, Metrics};
 use super::model::{Effect, Model, Next};
@@ -25,8 +24,8 @@ use super::signals::Signal;
 use super::status::{Daemon, LastEvent, Report, Writer};
 use super::{WatchArgs, tell};
 use crate::docker::{Address, Message, Stamp, State, Verdict};
+use crate::leftover;
 use crate::state::Watching;
-use crate::{flows, leftover};
 
 /// How often the generation of the kernel's ruleset is asked for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -64,7 +63,7 @@ pub(super) struct Watch<'a> {
     since: SystemTime,
     model: Model,
     enforcer: Enforcer,
-    flows: Option<flows::Sockets>,
+    cuts: Cuts,
     pace: Pace,
     pause: Duration,
     next_look: Instant,
@@ -107,15 +106,13 @@ impl<'a> Watch<'a> {
         let mut model = Model::default();
         let (base, programs) = arguments.input.base()?;
         model.policy(base, programs);
-        let flows = flows::Sockets::open()
-            .inspect_err(|error| warn!(%error, "flows that are no longer allowed are not cut"));
         Ok(Self {
             arguments,
             started: now,
             since: SystemTime::now(),
             model,
             enforcer: Enforcer::open(arguments.own)?,
-            flows: flows.ok(),
+            cuts: Cuts::open(),
             pace: Pace::default(),
             pause: PAUSE,
             next_look: now,
@@ -168,6 +165,7 @@ impl<'a> Watch<'a> {
     fn next_wake(&self, now: Instant) -> Instant {
         let times = [
             self.pace.due(),
+            self.cuts.due(),
             self.settle,
             self.next_metrics,
             self.manager.due(),
@@ -182,6 +180,9 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         if self.pace.is_due(now) {
             self.commit();
+        }
+        if self.cuts.due().is_some_and(|due| due <= now) {
+            self.cut();
         }
         if self.next_look <= now {
             self.look();
@@ -423,7 +424,7 @@ impl<'a> Watch<'a> {
         tell::changes(&changes, self.model.host(), lag, &enforced);
         self.tell_left_out();
         let is_first = self.set_ready("the rules of all containers");
-        self.cut(enforced.change, old.as_ref(), &changes);
+        self.cut_later(enforced.change, old, &changes);
         self.apply_settings(&changes);
         if is_first {
             self.look_for_leftovers();
@@ -507,7 +508,7 @@ impl<'a> Watch<'a> {
                 "others had changed dockfw's tables, which are right again"
             );
             // What began meanwhile was allowed by what others had made of them.
-            self.cut(enforced.change, None, &Changes::default());
+            self.cut_later(enforced.change, None, &Changes::default());
         }
         Ok(())
     }
@@ -529,60 +530,42 @@ impl<'a> Watch<'a> {
                     generation = self.generation,
                     "the ruleset was not what it should have been, and is right again"
                 );
-                self.cut(enforced.change, None, &Changes::default());
+                self.cut_later(enforced.change, None, &Changes::default());
             }
             Ok(_) => debug!("the kernel has what is wanted"),
             Err(failure) => self.failed(&failure),
         }
     }
 
-    /// Cuts flows that are not allowed any more. What was read of the kernel, if it was, tells best
-    /// what they were allowed by.
-    fn cut(&mut self, read: Option<Change>, old: Option<&Verified>, changes: &Changes) {
-        let gone = changes.gone();
-        let result = match (read, changes.may_affect_others()) {
-            (Some(Change { old, new }), _) => match verify(Ruleset { tables: old }) {
-                Ok(old) => self.prune(Some(&old), &new, &gone),
-                // It had parts that are not understood; nobody can tell what it allowed.
-                Err(_) => self.prune_gone(&gone),
-            },
-            (None, true) => match self.model.ruleset() {
-                Ok(Some(new)) => self.prune(old, &new, &gone),
-                Ok(None) | Err(_) => self.prune_gone(&gone),
-            },
-            (None, false) => self.prune_gone(&gone),
+    /// Has flows looked at that are perhaps not allowed any more. What was read of the kernel, if it
+    /// was, tells best what they were allowed by.
+    fn cut_later(&mut self, read: Option<Change>, old: Option<Verified>, changes: &Changes) {
+        let before = match (read, old) {
+            (Some(change), _) => Some(Before::Read(change.old)),
+            (None, Some(old)) => Some(Before::Compiled(old)),
+            (None, None) => None,
         };
-        // The ruleset is in force all the same.
-        if let Err(error) = result {
-            warn!(%error, "flows that are no longer allowed were not cut");
-        }
+        let now = Instant::now();
+        self.cuts.add(now, before, changes.gone());
+        let host = self.model.host();
+        let networks = host.map_or(&[][..], |host| &host.networks);
+        let is_new = |of: &&Network| changes.networks_came.contains(&of.name);
+        let bridges = networks.iter().filter(is_new);
+        let bridges = bridges.filter_map(|of| of.bridge.as_ref().map(ToString::to_string));
+        self.cuts.guarded(now, bridges);
     }
 
-    /// Cuts the flows of addresses that are gone, without a look at rules.
-    fn prune_gone(&mut self, gone: &BTreeSet<IpAddr>) -> Result<(), flows::Error> {
-        if gone.is_empty() {
-            return Ok(());
-        }
-        // The same before and after.
-        match verify(Ruleset::default()) {
-            Ok(nothing) => self.prune(None, &nothing, gone),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn prune(
-        &mut self,
-        old: Option<&Verified>,
-        new: &Verified,
-        gone: &BTreeSet<IpAddr>,
-    ) -> Result<(), flows::Error> {
-        let Some(sockets) = &mut self.flows else {
-            return Ok(());
+    fn cut(&mut self) {
+        let ruleset = if self.cuts.needs_ruleset() {
+            self.model.ruleset().ok().flatten()
+        } else {
+            None
         };
-        let pruned = flows::prune(sockets, &flows::Change { old, new, gone })?;
-        self.metrics.flows += u64::try_from(pruned.deleted.len()).unwrap_or(u64::MAX);
-        tell::cut(&pruned);
-        Ok(())
+        let number = self.cuts.run(ruleset.as_ref());
+        if number > 0 {
+            self.metrics.flows += u64::try_from(number).unwrap_or(u64::MAX);
+            self.status.touch();
+        }
     }
 
     /// Says what is left out and assumed, once.
