@@ -169,7 +169,7 @@ pub fn affected(
 ///
 /// # Errors
 ///
-/// [`Error`]; nothing was cut then. That a single flow could not be cut is told in
+/// [`Error`]; nothing was cut then, but for the flows of addresses that are gone. That a single flow could not be cut is told in
 /// [`Pruned::failed`].
 pub fn prune(sockets: &mut Sockets, change: &Change<'_>) -> Result<Pruned, Error> {
     let scope = Scope::of(change);
@@ -202,17 +202,33 @@ pub fn prune(sockets: &mut Sockets, change: &Change<'_>) -> Result<Pruned, Error
     if touched.is_empty() {
         return Ok(pruned);
     }
+    // What is gone needs no look at routes, which may be changing.
+    let (gone, touched): (Vec<Entry>, Vec<Entry>) = touched
+        .into_iter()
+        .partition(|entry| is_gone(change, entry).is_some());
+    let cuts = gone.into_iter().filter_map(|entry| {
+        let why = is_gone(change, &entry)?;
+        Some(Cut { entry, why })
+    });
+    delete(&mut sockets.conntrack, cuts, &mut pruned);
+    if touched.is_empty() {
+        return Ok(pruned);
+    }
     let world = World::new(&sockets.routes.network()?, crate::state::now().into());
     let (judged, cuts) = judged(change, &scope, &world, touched);
     pruned.judged = judged;
+    delete(&mut sockets.conntrack, cuts, &mut pruned);
+    Ok(pruned)
+}
+
+fn delete(conntrack: &mut Conntrack, cuts: impl IntoIterator<Item = Cut>, pruned: &mut Pruned) {
     for cut in cuts {
-        match sockets.conntrack.delete(&cut.entry) {
+        match conntrack.delete(&cut.entry) {
             Ok(Deleted::Now) => pruned.deleted.push(cut),
             Ok(Deleted::Before) => {}
             Err(error) => pruned.failed.push((cut.entry.original, error)),
         }
     }
-    Ok(pruned)
 }
 
 /// How many entries were walked through the rulesets, and which are affected.

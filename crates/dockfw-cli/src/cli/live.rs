@@ -118,8 +118,11 @@ fn is_file(text: &str) -> bool {
 
 /// The policies of the default folder, if there are any.
 pub(super) fn default_policies(folder: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        // Whoever reads it says why it cannot be read.
+        Err(_) => return vec![PathBuf::from(folder)],
     };
     let mut paths = entries.flatten().map(|entry| entry.path());
     let has_any = paths.any(|path| path.extension().is_some_and(|of| of == "toml"));

@@ -178,6 +178,21 @@ impl Failure {
         }
     }
 
+    /// Whether the ruleset itself is what cannot be committed, so that trying it again is of no use.
+    pub(super) const fn is_of_ruleset(&self) -> bool {
+        matches!(
+            self,
+            Self::Bug(_)
+                | Self::Encode(_)
+                | Self::Commit(
+                    CommitError::Refused(_)
+                        | CommitError::TooBig { .. }
+                        | CommitError::Unsupported { .. }
+                        | CommitError::Encode(_)
+                )
+        )
+    }
+
     /// The message in one line; of wrong input, the first mistake.
     pub(super) fn brief(&self) -> String {
         match self {

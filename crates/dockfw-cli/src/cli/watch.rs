@@ -30,6 +30,7 @@ mod tell;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -42,6 +43,12 @@ use crate::state::{State, Watching};
 use log::LogArgs;
 use run::{Wake, Watch};
 pub(super) use status::{read as read_status, to_text as status_to_text};
+
+/// How often the right to watch is asked for.
+const ATTEMPTS: u32 = 5;
+
+/// The pause between two attempts.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// What is followed, and how.
 #[derive(Debug, Args)]
@@ -69,6 +76,12 @@ pub(super) fn run(mut arguments: WatchArgs) -> Result<Exit, Failure> {
     arguments.log.begin();
     arguments.input.with_daemon();
     let arguments = &arguments;
+    let files = arguments.input.files();
+    if files.iter().any(|path| path.as_os_str() == "-") {
+        return Err(Failure::Usage(
+            "a policy on standard input cannot be read again: name its file",
+        ));
+    }
     let place = place(&arguments.place)?;
     let (sender, receiver) = mpsc::channel();
     let (address, options) = arguments.input.daemon()?;
@@ -107,8 +120,14 @@ fn place(arguments: &PlaceArgs) -> Result<Option<Watching>, Failure> {
     let Some(folder) = arguments.folder() else {
         return Ok(None);
     };
-    let watching = State::open_or_create(&folder)?.watching()?;
-    watching.map(Some).ok_or(Failure::Watched(folder))
+    for _ in 0..ATTEMPTS {
+        if let Some(watching) = State::open_or_create(&folder)?.watching()? {
+            return Ok(Some(watching));
+        }
+        // Who only asks whether one runs has the lock for a moment.
+        thread::sleep(MOMENT);
+    }
+    Err(Failure::Watched(folder))
 }
 
 /// Refuses to do what a watch of the same folder would undo.

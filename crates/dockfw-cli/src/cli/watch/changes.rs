@@ -19,6 +19,8 @@ pub(super) struct Changes {
     pub(super) networks_went: Vec<String>,
     /// More than containers: networks, options, the operator's rules.
     pub(super) skeleton: bool,
+    /// Addresses that do not belong to the container any more that had them, whatever it is called.
+    pub(super) gone: BTreeSet<IpAddr>,
 }
 
 /// A container as others see it: what it is does not depend on the places of networks.
@@ -79,22 +81,8 @@ impl Changes {
                 (&old.networks, &old.daemon, &old.ingress, &old.user)
                     != (&new.networks, &new.daemon, &new.ingress, &new.user)
             }),
+            gone: BTreeSet::new(),
         }
-    }
-
-    /// Addresses that do not belong to the container any more that had them.
-    pub(super) fn gone(&self) -> BTreeSet<IpAddr> {
-        let owned = |containers: &[Container]| -> BTreeSet<(IpAddr, String)> {
-            let all = containers.iter();
-            all.flat_map(|of| {
-                let addresses = of.endpoints.iter().flat_map(addresses_of);
-                addresses.map(|address| (address, of.name.clone()))
-            })
-            .collect()
-        };
-        let (before, after) = (owned(&self.went), owned(&self.came));
-        let gone = before.difference(&after);
-        gone.map(|(address, _)| *address).collect()
     }
 
     /// Whether flows of addresses that stay may be affected: rules have changed, a container has

@@ -86,6 +86,11 @@ impl Enforcer {
         })
     }
 
+    /// Whether nobody else can change our tables.
+    pub(super) const fn owns(&self) -> bool {
+        self.own
+    }
+
     /// The generation of the kernel's ruleset.
     pub(super) fn generation(&mut self) -> Result<u32, QueryError> {
         self.executor.generation()
@@ -141,6 +146,14 @@ impl Enforcer {
         removed: &[Set],
         added: &[Set],
     ) -> Result<Option<Enforced>, Failure> {
+        if removed.is_empty() && added.is_empty() {
+            return Ok(self.known.as_ref().map(|_| Enforced {
+                way: Way::Elements,
+                committed: None,
+                counts: None,
+                change: None,
+            }));
+        }
         let Some(generation) = self.known.as_ref().map(|of| of.generation) else {
             return Ok(None);
         };
@@ -168,8 +181,18 @@ impl Enforcer {
         }))
     }
 
-    /// Makes our tables those of a ruleset.
-    pub(super) fn whole(&mut self, wanted: Verified) -> Result<Enforced, Failure> {
+    /// Makes our tables those of a ruleset. `last` is what was committed before.
+    pub(super) fn whole(
+        &mut self,
+        wanted: Verified,
+        last: impl FnOnce() -> Option<Verified>,
+    ) -> Result<Enforced, Failure> {
+        // To read tables that are ours alone has them made anew.
+        if let Some(known) = self.known.as_mut().filter(|_| self.own)
+            && known.ruleset.is_none()
+        {
+            known.ruleset = last();
+        }
         if let Some(enforced) = self.compared(&wanted)? {
             return Ok(enforced);
         }

@@ -1,6 +1,7 @@
 //! What is wanted: the policy files and what dockerd says, folded into one host.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use dockfw_ir::verify::verify;
 use dockfw_ir::{Ruleset, Set, Table, Verified};
@@ -34,6 +35,8 @@ pub(super) struct Model {
     programs: Vec<Table>,
     state: State,
     in_force: Option<Built>,
+    /// Which container had each address when it was committed, by id.
+    owners: BTreeMap<IpAddr, String>,
     stale: Stale,
 }
 
@@ -75,11 +78,11 @@ enum What {
 }
 
 impl Model {
-    /// Takes another policy.
-    pub(super) fn policy(&mut self, base: Base, programs: Vec<Table>) {
-        self.base = base;
-        self.programs = programs;
+    /// Takes another policy; returns the one before.
+    pub(super) fn policy(&mut self, base: Base, programs: Vec<Table>) -> (Base, Vec<Table>) {
         self.stale.whole = true;
+        let base = std::mem::replace(&mut self.base, base);
+        (base, std::mem::replace(&mut self.programs, programs))
     }
 
     /// Everything has to be looked at, whatever seems to be in force.
@@ -154,8 +157,15 @@ impl Model {
     fn elements(&self) -> Option<Next> {
         let built = self.in_force.as_ref()?;
         let host = &built.host;
-        // What is left out may fit now.
-        if self.stale.whole || self.stale.containers.len() > FEW || !built.left_out.is_empty() {
+        // What is left out may fit now. Links name containers by their places. What the files have
+        // is not known to be apart from what dockerd has.
+        if self.stale.whole
+            || self.stale.containers.len() > FEW
+            || !built.left_out.is_empty()
+            || host.containers.iter().any(|of| !of.links.is_empty())
+            || !self.base.host.containers.is_empty()
+            || host.ingress.is_some()
+        {
             return None;
         }
         let (mut removed, mut added) = (Vec::new(), Vec::new());
@@ -170,11 +180,7 @@ impl Model {
                 return None;
             }
             let new = (!new.endpoints.is_empty()).then_some(new);
-            let mut files = self.base.host.containers.iter();
-            if new
-                .as_ref()
-                .is_some_and(|new| files.any(|of| of.name == new.name))
-            {
+            if new.as_ref().is_some_and(|new| !fits(host, new)) {
                 return None;
             }
             if old == new.as_ref() {
@@ -189,7 +195,7 @@ impl Model {
                 changes.came.push(new);
             }
         }
-        Some(if removed.is_empty() && added.is_empty() {
+        Some(if changes.is_empty() {
             Next::Nothing
         } else {
             let what = What::Containers;
@@ -247,6 +253,20 @@ impl Model {
         self.in_force.as_ref().map_or(&[], |built| &built.notes)
     }
 
+    /// Which container has each address now.
+    fn owners(&self) -> BTreeMap<IpAddr, String> {
+        let containers = self.state.containers.iter();
+        let of = |(id, container): (&String, &docker::Container)| {
+            let endpoints = container.endpoints.iter();
+            let texts = endpoints.flat_map(|of| [&of.ipv4, &of.ipv6]);
+            let addresses = texts.filter_map(|text| text.parse::<IpAddr>().ok());
+            addresses
+                .map(|address| (address, id.clone()))
+                .collect::<Vec<_>>()
+        };
+        containers.flat_map(of).collect()
+    }
+
     /// Notes that there was nothing to commit.
     pub(super) fn nothing(&mut self) {
         self.stale = Stale::default();
@@ -254,7 +274,15 @@ impl Model {
 
     /// Notes what is in force.
     pub(super) fn committed(&mut self, after: After) -> Changes {
-        let After { changes, what } = after;
+        let After { mut changes, what } = after;
+        let owners = self.owners();
+        let before = std::mem::replace(&mut self.owners, owners);
+        let is_lost = |(address, id): &(IpAddr, String)| self.owners.get(address) != Some(id);
+        changes.gone = before
+            .into_iter()
+            .filter(is_lost)
+            .map(|(address, _)| address)
+            .collect();
         match (what, &mut self.in_force) {
             (What::Whole(built), _) => self.in_force = Some(*built),
             (What::Containers, Some(built)) => {
@@ -267,6 +295,26 @@ impl Model {
         self.stale = Stale::default();
         changes
     }
+}
+
+/// Whether the container's addresses are in the subnets of its networks.
+fn fits(host: &Host, container: &Container) -> bool {
+    container.endpoints.iter().all(|of| {
+        let Some(network) = host.networks.get(of.network) else {
+            return false;
+        };
+        let in_ipv4 = |address| {
+            network
+                .ipv4
+                .is_some_and(|family| family.subnet.contains(&address))
+        };
+        let in_ipv6 = |address| {
+            network
+                .ipv6
+                .is_some_and(|family| family.subnet.contains(&address))
+        };
+        of.ipv4.is_none_or(in_ipv4) && of.ipv6.is_none_or(in_ipv6)
+    })
 }
 
 fn find<'h>(host: &'h Host, name: &str) -> Option<&'h Container> {

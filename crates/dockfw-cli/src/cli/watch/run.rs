@@ -15,7 +15,7 @@ use super::super::settings::Wanted;
 use super::super::{Exit, counts};
 use super::changes::Changes;
 use super::cut::{Before, Cuts};
-use super::enforce::{Enforced, Enforcer};
+use super::enforce::{Enforced, Enforcer, Way};
 use super::metrics::{Gauges, Metrics};
 use super::model::{Effect, Model, Next};
 use super::notify::Manager;
@@ -75,13 +75,20 @@ pub(super) struct Watch<'a> {
     metrics: Metrics,
     status: Writer,
     daemon: Daemon,
-    /// Whether dockerd was found without rules of its own, or cannot be asked.
+    /// dockerd has answered, and has no rules of its own as far as is known.
     checked: bool,
+    /// What dockerd has is in force.
+    complete: bool,
+    /// The policy files.
+    files: Vec<PathBuf>,
     /// Events that the next commit answers.
     stamps: Vec<Stamp>,
     last_event: Option<LastEvent>,
     /// Why the last commit failed.
     failure: Option<String>,
+    /// Why the last look at the kernel's ruleset failed.
+    look_failure: Option<String>,
+    look_pause: Duration,
     /// What is wrong with dockerd's options.
     firewall: Option<String>,
     /// Why the policy could not be read again.
@@ -127,9 +134,13 @@ impl<'a> Watch<'a> {
                 ..Daemon::default()
             },
             checked: false,
+            complete: false,
+            files: arguments.input.files(),
             stamps: Vec::new(),
             last_event: None,
             failure: None,
+            look_failure: None,
+            look_pause: PAUSE,
             firewall: None,
             policy: None,
             told: BTreeSet::new(),
@@ -292,55 +303,71 @@ impl<'a> Watch<'a> {
     /// Counts as ready though dockerd has not answered, which may wait for us: what was in force
     /// stays; without anything, the policy alone, by which nothing reaches a container.
     fn ready_without_dockerd(&mut self) {
+        if self.pace.due().is_some() {
+            return;
+        }
         match self.enforcer.is_absent() {
             Ok(false) => {
                 self.set_ready("the rules that were in force, until dockerd answers");
             }
             Ok(true) => {
                 self.commit();
-                if self.failure.is_none() {
-                    self.set_ready("the policy alone, until dockerd answers");
-                }
             }
             Err(error) => self.failed(&error.into()),
         }
     }
 
-    /// Says once that this is ready; true if it was the first time.
-    fn set_ready(&mut self, what: &str) -> bool {
-        let is_first = !std::mem::replace(&mut self.ready, true);
-        if is_first {
+    /// Says once that this is ready.
+    fn set_ready(&mut self, what: &str) {
+        if !std::mem::replace(&mut self.ready, true) {
             info!("ready: in force are {what}");
             self.manager.ready();
         }
-        is_first
     }
 
     /// The policy is read again.
     fn reload(&mut self) {
         self.manager.reloading();
-        match self.arguments.input.base() {
-            Ok((base, programs)) => {
-                info!("the policy was read again");
-                self.policy = None;
-                self.model.policy(base, programs);
-                // Without dockerd's word, what it said before is not known to be wrong.
-                if self.model.host().is_some() || self.daemon.connected {
-                    self.commit();
-                }
-            }
+        let result = self.try_reload();
+        self.policy = match result {
+            Ok(()) => None,
             Err(failure) => {
                 let text = failure.brief();
                 error!(error = text, "the policy is wrong, and stays as it was");
-                self.policy = Some(text);
+                Some(text)
+            }
+        };
+        self.manager.ready();
+    }
+
+    fn try_reload(&mut self) -> Result<(), Failure> {
+        let input = &self.arguments.input;
+        let (before, now) = (self.files.is_empty(), input.files());
+        if !before && now.is_empty() {
+            return Err(Failure::Usage("the policy that was there is gone"));
+        }
+        let (base, programs) = input.base()?;
+        let (base, programs) = self.model.policy(base, programs);
+        // Without dockerd's word, what it said before is not known to be wrong.
+        if self.model.host().is_some() || self.daemon.connected {
+            match self.try_commit() {
+                Err(failure) if failure.is_of_ruleset() => {
+                    self.model.policy(base, programs);
+                    self.commit();
+                    return Err(failure);
+                }
+                result => self.outcome(result),
             }
         }
-        self.manager.ready();
+        self.files = now;
+        info!("the policy was read again");
+        Ok(())
     }
 
     /// Ends; the rules stay.
     fn stop(&mut self) -> Exit {
         self.manager.stopping();
+        self.status.hurry();
         self.write_status(Instant::now());
         info!("stopped; the rules stay in force");
         Exit::Done
@@ -349,6 +376,10 @@ impl<'a> Watch<'a> {
     /// Puts into force what is not.
     fn commit(&mut self) {
         let result = self.try_commit();
+        self.outcome(result);
+    }
+
+    fn outcome(&mut self, result: Result<bool, Failure>) {
         let now = Instant::now();
         match result {
             Ok(true) => {
@@ -407,10 +438,14 @@ impl<'a> Watch<'a> {
                 } else {
                     debug!("the elements alone do not do; everything is compared");
                     self.model.doubt();
-                    self.whole()?
+                    match self.model.whole()? {
+                        Next::Whole { ruleset, after } => (self.whole(ruleset)?, after),
+                        // It does not give anything else.
+                        Next::Nothing | Next::Elements { .. } => return Ok(false),
+                    }
                 }
             }
-            Next::Whole { .. } => self.whole()?,
+            Next::Whole { ruleset, after } => (self.whole(ruleset)?, after),
         };
         let acknowledged = Instant::now();
         let old = if after.changes.may_affect_others() && enforced.change.is_none() {
@@ -423,25 +458,33 @@ impl<'a> Watch<'a> {
         let was_sent = self.note(&enforced);
         tell::changes(&changes, self.model.host(), lag, &enforced);
         self.tell_left_out();
-        let is_first = self.set_ready("the rules of all containers");
-        self.cut_later(enforced.change, old, &changes);
         self.apply_settings(&changes);
-        if is_first {
-            self.look_for_leftovers();
+        if self.checked {
+            let is_first = !self.complete;
+            self.complete = true;
+            self.set_ready("the rules of all containers");
+            self.cut_later(enforced.change, old, &changes);
+            if is_first {
+                self.look_for_leftovers();
+            }
+        } else {
+            // What runs is not known yet, and its flows are not cut for that.
+            self.set_ready("the rules of the policy alone, until dockerd answers");
         }
-        self.settle = match enforced.way {
-            super::enforce::Way::Elements => Some(acknowledged + SETTLE),
-            super::enforce::Way::Compared | super::enforce::Way::Read => None,
-        };
+        match enforced.way {
+            Way::Elements if !self.enforcer.owns() => {
+                self.settle.get_or_insert(acknowledged + SETTLE);
+            }
+            Way::Elements | Way::Compared => {}
+            Way::Read => self.settle = None,
+        }
         Ok(was_sent)
     }
 
-    fn whole(&mut self) -> Result<(Enforced, super::model::After), Failure> {
-        match self.model.whole()? {
-            Next::Whole { ruleset, after } => Ok((self.enforcer.whole(ruleset)?, after)),
-            // It does not give anything else.
-            Next::Nothing | Next::Elements { .. } => Err(Failure::Usage("nothing to commit")),
-        }
+    fn whole(&mut self, ruleset: Verified) -> Result<Enforced, Failure> {
+        let model = &self.model;
+        let last = || model.ruleset().ok().flatten();
+        self.enforcer.whole(ruleset, last)
     }
 
     /// Notes a commit; true if something was sent.
@@ -478,21 +521,43 @@ impl<'a> Watch<'a> {
         let begun = Instant::now();
         let result = self.try_look();
         let now = Instant::now();
-        if let Err(failure) = &result {
-            self.failed(failure);
-        }
-        let cost = now.saturating_duration_since(begun).saturating_mul(SHARE);
-        let pause = if result.is_err() {
-            LONGEST_PAUSE
-        } else {
-            LOOK.max(cost)
+        let pause = match result {
+            Ok(()) => {
+                self.look_failure = None;
+                self.look_pause = PAUSE;
+                let cost = now.saturating_duration_since(begun).saturating_mul(SHARE);
+                LOOK.max(cost)
+            }
+            Err(failure) => {
+                let text = failure.brief();
+                self.metrics.errors += 1;
+                error!(error = text, "the kernel's ruleset could not be compared");
+                self.look_failure = Some(text);
+                self.status.touch();
+                let pause = self.look_pause;
+                self.look_pause = (pause * 2).min(LONGEST_PAUSE);
+                pause
+            }
         };
         self.next_look = now + pause;
     }
 
     fn try_look(&mut self) -> Result<(), Failure> {
-        // Before the first commit there is nothing to compare with.
-        if self.model.host().is_none() || !self.enforcer.is_overtaken()? {
+        if self.model.host().is_none() {
+            // What was in force stays until dockerd answers, but must be there.
+            if self.ready && self.pace.due().is_none() && self.enforcer.is_absent()? {
+                warn!("others have removed dockfw's table");
+                self.commit();
+            }
+            return Ok(());
+        }
+        if !self.enforcer.is_overtaken()? {
+            return Ok(());
+        }
+        if !self.model.is_in_force() {
+            // Not back to what was, but on to what is wanted.
+            self.model.doubt();
+            self.commit();
             return Ok(());
         }
         let Some(ruleset) = self.model.ruleset()? else {
@@ -546,7 +611,7 @@ impl<'a> Watch<'a> {
             (None, None) => None,
         };
         let now = Instant::now();
-        self.cuts.add(now, before, changes.gone());
+        self.cuts.add(now, before, changes.gone.clone());
         let host = self.model.host();
         let networks = host.map_or(&[][..], |host| &host.networks);
         let is_new = |of: &&Network| changes.networks_came.contains(&of.name);
@@ -660,7 +725,13 @@ impl<'a> Watch<'a> {
             .iter()
             .map(|of| (of.name.clone(), of.why.clone()))
             .collect();
-        let problems = [&self.failure, &self.firewall, &self.policy, &self.leftovers];
+        let problems = [
+            &self.failure,
+            &self.look_failure,
+            &self.firewall,
+            &self.policy,
+            &self.leftovers,
+        ];
         let problems = problems.into_iter().flatten().cloned();
         let problems: Vec<String> = problems.chain(self.settings.iter().cloned()).collect();
         let files = self.arguments.input.files();

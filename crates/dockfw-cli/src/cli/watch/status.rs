@@ -138,6 +138,12 @@ impl Writer {
         self.stale = true;
     }
 
+    /// It is to be written at once.
+    pub(super) const fn hurry(&mut self) {
+        self.stale = true;
+        self.last = None;
+    }
+
     /// When it is to be written.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let due = self.last.map_or(now, |last| last + INTERVAL);

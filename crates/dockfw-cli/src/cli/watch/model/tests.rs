@@ -21,8 +21,10 @@ fn stamp() -> Stamp {
     }
 }
 
+/// A network; the fourth one is internal, so that its containers have no elements.
 fn network(number: usize) -> Network {
     Network {
+        internal: number == 3,
         name: format!("net{number}"),
         // The device has the first twelve digits.
         id: format!("{number:x}").repeat(64),
@@ -152,11 +154,11 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let networks = proptest::sample::subsequence(vec![0_usize, 1, 2], 0..=2);
+    let networks = proptest::sample::subsequence(vec![0_usize, 1, 2, 3], 0..=2);
     prop_oneof![
         8 => (0_usize..6, proptest::option::of((networks, any::<bool>())))
             .prop_map(|(number, of)| Step::Container(number, of)),
-        2 => (0_usize..3, any::<bool>()).prop_map(|(number, is)| Step::Network(number, is)),
+        2 => (0_usize..4, any::<bool>()).prop_map(|(number, is)| Step::Network(number, is)),
         1 => Just(Step::Everything),
         1 => Just(Step::Policy),
         6 => Just(Step::Settle),
@@ -199,7 +201,7 @@ proptest! {
                     let state = Box::new(state.clone());
                     world.model.fold(Message::State { state, at: stamp() });
                 }
-                Step::Policy => world.model.policy(Base::default(), Vec::new()),
+                Step::Policy => drop(world.model.policy(Base::default(), Vec::new())),
                 Step::Settle => {
                     world.settle();
                     prop_assert_eq!(&world.kernel, &world.whole());
@@ -254,7 +256,7 @@ fn a_container_is_a_change_of_elements() {
     assert!(removed.is_empty() && !added.is_empty());
     let changes = world.model.committed(after);
     assert_eq!(changes.came.len(), 1);
-    assert!(changes.gone().is_empty());
+    assert!(changes.gone.is_empty());
     // UDP: clients may have begun before.
     assert!(changes.may_affect_others());
     assert_eq!(tell(&mut world, 1, Some(second)), Effect::Nothing);
@@ -263,7 +265,7 @@ fn a_container_is_a_change_of_elements() {
         panic!("elements");
     };
     let changes = world.model.committed(after);
-    let gone: Vec<String> = changes.gone().iter().map(ToString::to_string).collect();
+    let gone: Vec<String> = changes.gone.iter().map(ToString::to_string).collect();
     assert_eq!(gone, ["172.19.0.3"]);
     assert!(!changes.may_affect_others());
 }
@@ -282,7 +284,7 @@ fn an_address_that_changes_hands_in_one_commit_is_gone() {
         panic!("elements");
     };
     let changes = world.model.committed(after);
-    let gone: Vec<String> = changes.gone().iter().map(ToString::to_string).collect();
+    let gone: Vec<String> = changes.gone.iter().map(ToString::to_string).collect();
     assert_eq!(gone, ["172.18.0.2"]);
     assert_eq!(world.kernel, world.whole());
 }
@@ -302,4 +304,99 @@ fn the_same_listing_changes_nothing() {
     let effect = world.model.fold(Message::State { state, at: stamp() });
     assert_eq!(effect, Effect::Nothing);
     assert!(world.model.is_in_force());
+}
+
+#[test]
+fn a_container_that_is_renamed_keeps_its_flows() {
+    let mut world = settled();
+    let mut now = container(0, &[0], true);
+    now.name = "renamed".to_owned();
+    tell(&mut world, 0, Some(now));
+    match world.commit() {
+        Next::Elements { after, .. } | Next::Whole { after, .. } => {
+            assert!(world.model.committed(after).gone.is_empty());
+        }
+        Next::Nothing => panic!("its name is in comments"),
+    }
+}
+
+#[test]
+fn a_container_without_elements_leaves_nothing_behind() {
+    let mut world = World::default();
+    let mut state = State {
+        daemon: daemon(false),
+        ..State::default()
+    };
+    for number in [1, 3] {
+        state.networks.insert(network(number).id, network(number));
+    }
+    let first = container(0, &[3], false);
+    state.containers.insert(first.id.clone(), first);
+    let state = Box::new(state);
+    world.model.fold(Message::State { state, at: stamp() });
+    world.settle();
+    tell(&mut world, 0, None);
+    world.settle();
+    // Another one of the same name, with a port.
+    let id = "f".repeat(64);
+    let again = Container {
+        id: id.clone(),
+        ..container(0, &[1], true)
+    };
+    for now in [Some(Box::new(again)), None] {
+        world.model.fold(Message::Container {
+            id: id.clone(),
+            container: now,
+            others: 0,
+            at: stamp(),
+        });
+        world.settle();
+        assert_eq!(world.kernel, world.whole());
+    }
+}
+
+#[test]
+fn links_stay_between_their_containers() {
+    let mut world = World::default();
+    let mut state = State {
+        daemon: daemon(false),
+        ..State::default()
+    };
+    let mut bridge = Network {
+        name: "bridge".to_owned(),
+        ..network(0)
+    };
+    for (option, value) in [
+        ("default_bridge", "true"),
+        ("enable_icc", "false"),
+        ("name", "docker0"),
+    ] {
+        let option = format!("com.docker.network.bridge.{option}");
+        bridge.options.insert(option, value.to_owned());
+    }
+    state.networks.insert(bridge.id.clone(), bridge);
+    state.networks.insert(network(1).id, network(1));
+    let named = |number: usize, networks: &[usize], links: &[&str]| Container {
+        links: links.iter().map(|of| (*of).to_owned()).collect(),
+        exposed: vec!["5432/tcp".to_owned()],
+        ..container(number, networks, false)
+    };
+    let all = [
+        named(0, &[1], &[]),
+        named(1, &[0], &["c2"]),
+        named(2, &[0], &[]),
+        named(3, &[0], &[]),
+    ];
+    for container in all {
+        state.containers.insert(container.id.clone(), container);
+    }
+    let state = Box::new(state);
+    world.model.fold(Message::State { state, at: stamp() });
+    world.settle();
+    tell(&mut world, 0, None);
+    world.settle();
+    assert_eq!(world.kernel, world.whole());
+    // What is put right when others have changed it.
+    let ruleset = world.model.ruleset().unwrap().unwrap();
+    assert_eq!(elements(&ruleset.tables[0].sets), world.whole());
 }
