@@ -21,6 +21,7 @@ mod daemon;
 mod folder;
 mod holder;
 pub mod leak;
+pub mod machine;
 pub mod scenario;
 pub mod watch;
 

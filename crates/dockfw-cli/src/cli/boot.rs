@@ -7,6 +7,9 @@
 //! 3. Otherwise the generations of the history, the newest first, until one loads.
 //! 4. Otherwise what is there: the ruleset that was loaded before, or the closed one.
 //!
+//! A `dockfw watch` that runs knows what the input does not, the containers: what it keeps in force
+//! stays.
+//!
 //! Settings of the host follow a ruleset that was loaded, if its policy leaves them to dockfw.
 
 use std::io::Write as _;
@@ -26,6 +29,7 @@ use super::journal::{Journal, Recorded, StateArgs};
 use super::output::{Failure, print, print_diagnostics, print_json};
 use super::restore::{Restored, restore};
 use super::settings::Wanted;
+use super::watch;
 use crate::state::{Boot, BootOutcome, Generation, How, Program, State, utc};
 
 /// `NF_INET_FORWARD`
@@ -52,6 +56,22 @@ pub(super) fn run(
     if let Some(error) = journal.failure() {
         let text = format!("{error}; there is nothing to fall back on");
         log("warning", &text);
+    }
+    if matches!(ground, Ok(Ground::Ours))
+        && let Err(watched @ Failure::WouldBeUndone(_)) = watch::refuse_if_watched(&state.place)
+    {
+        let text = format!(
+            "what was loaded before is still in force: {}",
+            watched.brief()
+        );
+        log("KEPT", &text);
+        // Nothing is noted: how this boot began has not changed.
+        show(
+            &Boot::new(BootOutcome::Kept, &watched.brief()),
+            None,
+            as_json,
+        )?;
+        return Ok(Exit::RolledBack);
     }
     let (failure, sent) = match intended(&mut executor, input, &journal) {
         Ok(loaded) => {

@@ -135,10 +135,9 @@ pub(super) fn refuse_if_watched(arguments: &PlaceArgs) -> Result<(), Failure> {
     let Some(folder) = arguments.folder() else {
         return Ok(());
     };
-    let state = match State::open(&folder) {
-        Ok(state) => state,
-        Err(crate::state::StateError::Missing(_)) => return Ok(()),
-        Err(error) => return Err(error.into()),
+    // A folder that is not there, or not safe, is no watch's; who needs it says so.
+    let Ok(state) = State::open(&folder) else {
+        return Ok(());
     };
     if state.is_watched()? {
         return Err(Failure::WouldBeUndone(folder));

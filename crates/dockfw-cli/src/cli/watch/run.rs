@@ -575,6 +575,10 @@ impl<'a> Watch<'a> {
             // What began meanwhile was allowed by what others had made of them.
             self.cut_later(enforced.change, None, &Changes::default());
         }
+        // They may have gone, and nobody makes new ones.
+        if self.leftovers.is_some() {
+            self.look_for_leftovers();
+        }
         Ok(())
     }
 
@@ -682,9 +686,9 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Looks once whether an earlier dockerd has left rules.
+    /// Looks whether an earlier dockerd has left rules.
     fn look_for_leftovers(&mut self) {
-        self.leftovers = match leftover::leftovers() {
+        let found = match leftover::leftovers() {
             Ok(summary) if summary.is_empty() => None,
             Ok(summary) => Some(format!(
                 "an earlier dockerd has left {summary}, which decide about packets too; `dockfw \
@@ -692,12 +696,19 @@ impl<'a> Watch<'a> {
             )),
             Err(error) => {
                 debug!(%error, "rules that an earlier dockerd may have left could not be looked for");
-                None
+                return;
             }
         };
-        if let Some(leftovers) = &self.leftovers {
-            warn!("{leftovers}");
+        if found == self.leftovers {
+            return;
         }
+        if let Some(leftovers) = &found {
+            warn!("{leftovers}");
+        } else {
+            info!("what an earlier dockerd had left is gone");
+        }
+        self.leftovers = found;
+        self.status.touch();
     }
 
     fn gauges(&mut self) -> Gauges {
