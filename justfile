@@ -26,7 +26,7 @@ test-netns *args:
 
 # a real dockerd with its own rules and beside dockfw: a line per packet; as root, with docker.io and busybox-static
 test-dockerd *args:
-    cargo test -p dockfw --test dockerd --test dockerd_life --test dockerd_faults --test dockerd_churn -- --ignored --nocapture {{args}}
+    cargo test -p dockfw --test dockerd --test dockerd_watch --test guide --test dockerd_life --test dockerd_faults --test dockerd_churn -- --ignored --nocapture {{args}}
 
 # containers that come and go, for minutes, and 200 that are started at once; as root
 churn cycles="1000" storm="200":
@@ -88,3 +88,8 @@ bench-change *args:
 # reading the table back, against nft list table; as root
 bench-read *args:
     cargo run --release -p dockfw-benches --bin bench-read -- {{args}}
+
+# dockfw watch against dockerd's own rules, events of up to 1,000 containers, memory, idle; as root, with docker.io and busybox-static
+bench-watch *args:
+    cargo build --release -p dockfw
+    cargo run --release -p dockfw-benches --bin bench-watch -- {{args}}
