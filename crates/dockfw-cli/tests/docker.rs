@@ -7,11 +7,13 @@
     reason = "helpers of tests; the times are the result of a run"
 )]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixListener;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -450,6 +452,125 @@ fn a_daemon_is_followed() {
     follower.until("state ");
     dockerd.docker(&["start", "first"]);
     follower.until("first in bridge with 0 ports");
+}
+
+#[test]
+#[ignore = "needs root, network namespaces and dockerd: cargo test -- --ignored"]
+fn options_are_those_of_the_process_that_runs() {
+    let mut dockerd = Dockerd::new("o");
+    let follower = Follower::new(dockerd.address());
+    let listed = || loop {
+        let (message, ..) = follower.messages.recv_timeout(PATIENCE).unwrap();
+        if let Message::State { state, .. } = message {
+            return state.daemon;
+        }
+    };
+    let before = listed();
+    assert_eq!(before.firewall_off(), Verdict::Off);
+    // dockerd reads the file again, says so, and goes on without a firewall of its own.
+    let edit = |text: &str| std::fs::write(dockerd.path("daemon.json"), text).unwrap();
+    let reload = || {
+        let id = dockerd.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.unwrap().success());
+    };
+    edit("{ \"icc\": false, \"live-restore\": true }");
+    reload();
+    let after = listed();
+    assert_eq!(after.live_restore, Some(true));
+    assert_eq!(after.settings, before.settings);
+    assert_eq!(after.firewall_off(), Verdict::Off);
+    let tables = dockerd.run("iptables", &["-t", "nat", "-S"]);
+    assert!(!String::from_utf8_lossy(&tables.stdout).contains("DOCKER"));
+    // Another process has other options.
+    edit("{ \"iptables\": false, \"ip6tables\": false, \"ip-masq\": false }");
+    dockerd.stop();
+    dockerd.start();
+    let restarted = listed();
+    assert_eq!(restarted.settings.ip_masq.map(|of| of.value), Some(false));
+    assert_eq!(restarted.settings.iptables.map(|of| of.value), Some(false));
+    assert_eq!(before.settings.ip_masq, None);
+}
+
+/// The list of a daemon says what its answers about each container say, so that those that do not
+/// answer after a restart with `live-restore` stay as they were.
+#[test]
+#[ignore = "needs root, network namespaces and dockerd: cargo test -- --ignored"]
+fn containers_that_do_not_answer_are_kept() {
+    let mut dockerd = Dockerd::new("k");
+    let json = "{ \"iptables\": false, \"ip6tables\": false, \"live-restore\": true }";
+    std::fs::write(dockerd.path("daemon.json"), json).unwrap();
+    dockerd.stop();
+    dockerd.start();
+    let dual = "network create --ipv6 --subnet 10.78.0.0/24 --subnet fd00:78::/64 dual";
+    dockerd.docker(&dual.split_whitespace().collect::<Vec<_>>());
+    dockerd.sleeper(&["--name", "dual1", "--network", "dual", "-p", "8080:80"]);
+    dockerd.sleeper(&["--name", "second", "-P", "--expose", "70/udp"]);
+    dockerd.sleeper(&["--name", "asis", "--network", "host"]);
+    dockerd.docker(&["network", "connect", "bridge", "dual1"]);
+    let slow = dockerd.path("slow");
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let (holding, to) = (Arc::clone(&is_slow), dockerd.path("s"));
+    let listener = UnixListener::bind(&slow).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (is_slow, to) = (Arc::clone(&holding), to.clone());
+            std::thread::spawn(move || pass_on(&stream, &to, &is_slow));
+        }
+    });
+    let follower = Follower::new(format!("unix://{slow}").parse().unwrap());
+    let listed = || loop {
+        let (message, ..) = follower.messages.recv_timeout(PATIENCE).unwrap();
+        if let Message::State { state, .. } = message {
+            return state;
+        }
+    };
+    let before = listed();
+    assert_eq!((before.containers.len(), before.unread.len()), (3, 0));
+    is_slow.store(true, Ordering::Relaxed);
+    dockerd.stop();
+    dockerd.start();
+    let after = listed();
+    let unread: Vec<&str> = after.unread.iter().map(|of| of.name.as_str()).collect();
+    assert_eq!(unread, ["asis", "dual1", "second"]);
+    assert_eq!(after.containers, before.containers);
+    let built = host(&after, &Base::default());
+    assert_eq!(built.left_out, []);
+    let built_before = host(&before, &Base::default());
+    assert_eq!(built.host.containers, built_before.host.containers);
+    for name in ["dual1", "second", "asis"] {
+        dockerd.docker(&["rm", "-f", name]);
+    }
+}
+
+/// A connection to a daemon, or one that hangs when it asks about a container.
+fn pass_on(stream: &UnixStream, to: &str, is_slow: &AtomicBool) {
+    let Ok(mut daemon) = UnixStream::connect(to) else {
+        return;
+    };
+    let mut back = (stream.try_clone().unwrap(), daemon.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut back.1, &mut back.0);
+        let _ = back.0.shutdown(std::net::Shutdown::Both);
+    });
+    let mut bytes = [0; 4096];
+    let mut stream = stream;
+    while let Ok(count) = stream.read(&mut bytes)
+        && let Some(bytes) = bytes.get(..count)
+        && !bytes.is_empty()
+    {
+        let text = String::from_utf8_lossy(bytes);
+        let asks = text.lines().next().is_some_and(|line| {
+            line.contains("/containers/") && !line.contains("/containers/json")
+        });
+        if asks && is_slow.load(Ordering::Relaxed) {
+            std::thread::sleep(PATIENCE);
+        }
+        if daemon.write_all(bytes).is_err() {
+            return;
+        }
+    }
+    let _ = daemon.shutdown(std::net::Shutdown::Both);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::errors::Error as ApiError;
@@ -16,16 +16,18 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::daemon::{Daemon, Swarm, parse_api};
+use super::daemon::{Daemon, Known, Swarm, parse_api};
 use super::{Address, Container, Error, Network, Options, ServicePort, State, Unread};
 
 mod convert;
 mod event;
+mod summary;
 #[cfg(test)]
 pub(super) mod tests;
 
 pub(super) use convert::Members;
 pub(super) use event::{Action, Event};
+pub(super) use summary::Summary;
 
 /// The oldest API with all that is needed: dockerd 20.10.
 const OLDEST: (u32, u32) = (1, 41);
@@ -45,6 +47,7 @@ pub(super) struct Client {
     version: Version,
     daemon_json: Option<PathBuf>,
     peer: Option<u32>,
+    known: Arc<Mutex<Known>>,
     inspections: Arc<Semaphore>,
 }
 
@@ -58,8 +61,8 @@ struct Version {
 /// Which objects there are.
 pub(super) struct Listing {
     pub(super) networks: Vec<Network>,
-    /// Ids and names of the containers that run.
-    pub(super) containers: Vec<(String, String)>,
+    /// The containers that run.
+    pub(super) containers: Vec<Summary>,
 }
 
 /// What is known about a container.
@@ -73,8 +76,12 @@ pub(super) enum Inspected {
 }
 
 impl Client {
-    /// Connects to a daemon and asks for its version.
-    pub(super) async fn connect(address: &Address, options: &Options) -> Result<Self, Error> {
+    /// Connects to a daemon and asks for its version. `known` is what earlier connections learned.
+    pub(super) async fn connect(
+        address: &Address,
+        options: &Options,
+        known: &Arc<Mutex<Known>>,
+    ) -> Result<Self, Error> {
         let timeout = options.timeout.max(Duration::from_secs(1));
         let peer = peer(address.path(), timeout).await?;
         let path = address.path().display().to_string();
@@ -95,29 +102,32 @@ impl Client {
             });
         }
         let api = within(timeout, what, api.negotiate_version()).await?;
+        // A daemon that a socket starts runs now.
+        lock(known).begin(peer);
         Ok(Self {
             api,
             timeout,
             version,
             daemon_json: options.daemon_json.clone(),
             peer,
+            known: Arc::clone(known),
             inspections: Arc::new(Semaphore::new(AT_ONCE)),
         })
     }
 
     /// What the daemon says of itself, and how it was started.
-    pub(super) async fn daemon(&self) -> Daemon {
-        let mut daemon = Daemon {
-            version: self.version.dockerd.clone(),
-            api: self.version.api.clone(),
-            ..Daemon::default()
-        };
-        match within(self.timeout, "docker info", self.api.info()).await {
-            Ok(info) => convert::info(&info, &mut daemon),
-            Err(error) => daemon.info_unread = Some(error.to_string()),
-        }
-        daemon.read_options(self.peer, self.daemon_json.as_deref());
-        daemon
+    pub(super) async fn daemon(&self) -> Result<Daemon, Error> {
+        let info = within(self.timeout, "docker info", self.api.info()).await;
+        let info = info.map(|info| {
+            let mut daemon = Daemon {
+                version: self.version.dockerd.clone(),
+                api: self.version.api.clone(),
+                ..Daemon::default()
+            };
+            convert::info(&info, &mut daemon);
+            daemon
+        });
+        lock(&self.known).daemon(info, self.peer, self.daemon_json.as_deref())
     }
 
     /// All networks, and which containers run.
@@ -128,14 +138,7 @@ impl Client {
         let containers = within(self.timeout, "the list of containers", containers).await?;
         Ok(Listing {
             networks: networks.into_iter().map(convert::network).collect(),
-            containers: containers
-                .into_iter()
-                .filter_map(|summary| {
-                    let names = summary.names.unwrap_or_default();
-                    let name = names.first().map(|name| convert::bare(name).to_owned());
-                    Some((summary.id?, name.unwrap_or_default()))
-                })
-                .collect(),
+            containers: containers.into_iter().filter_map(Summary::new).collect(),
         })
     }
 
@@ -199,7 +202,7 @@ impl Client {
 
     /// Everything, once; waits for each object.
     pub(super) async fn state(&self) -> Result<State, Error> {
-        let daemon = self.daemon().await;
+        let daemon = self.daemon().await?;
         let listing = self.list().await?;
         let (members, services) = self.swarm(daemon.swarm).await?;
         let mut state = State {
@@ -210,7 +213,7 @@ impl Client {
             ..State::default()
         };
         let mut asked = JoinSet::new();
-        for (id, name) in listing.containers {
+        for Summary { id, name, .. } in listing.containers {
             let client = self.clone();
             asked.spawn(async move {
                 let inspected = client.container_in_turn(&id).await;
@@ -227,7 +230,7 @@ impl Client {
                     state.containers.insert(id, *container);
                 }
                 Inspected::Gone => {}
-                Inspected::Unread(why) => state.unread.push(Unread { name, why }),
+                Inspected::Unread(why) => state.unread.push(Unread { name, id, why }),
             }
         }
         state.unread.sort();
@@ -287,6 +290,10 @@ async fn peer(path: &Path, timeout: Duration) -> Result<Option<u32>, Error> {
     Ok(peer
         .and_then(|pid| u32::try_from(pid).ok())
         .filter(|pid| *pid != 0))
+}
+
+fn lock(known: &Mutex<Known>) -> std::sync::MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_socket(path: &Path) -> bool {

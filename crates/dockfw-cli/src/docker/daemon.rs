@@ -4,15 +4,15 @@
 //! line, which are read where they can be; an option that stands in neither has Docker's default.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 mod file;
 mod flags;
+mod known;
 mod process;
 #[cfg(test)]
 mod tests;
 
-use process::Process;
+pub(super) use known::Known;
 
 /// The version of the API from which on `ip6tables` is on unless it is switched off: Docker 27.
 const IP6TABLES_BY_DEFAULT: (u32, u32) = (1, 46);
@@ -33,8 +33,6 @@ pub struct Daemon {
     pub rootless: bool,
     /// Its part in a swarm.
     pub swarm: Swarm,
-    /// `docker info` could not be read, and why.
-    pub info_unread: Option<String>,
     /// The options that were found.
     pub settings: Settings,
     /// The command line of its process.
@@ -258,46 +256,7 @@ impl Daemon {
                 Source::Read(_) | Source::Missing(_) => {}
             }
         }
-        all.extend(
-            self.info_unread
-                .iter()
-                .map(|why| format!("docker info could not be read: {why}")),
-        );
         all
-    }
-
-    /// Reads the command line of a daemon and its file of options.
-    ///
-    /// `peer` is the process at the other end of its socket, if known; `file` is a file that was
-    /// named, instead of the one that the command line names.
-    pub(super) fn read_options(&mut self, peer: Option<u32>, file: Option<&Path>) {
-        let mut named = None;
-        let mut process = None;
-        match Process::find(peer) {
-            Ok(found) => {
-                let flags = flags::parse(&found.arguments);
-                named = flags.config_file.map(PathBuf::from);
-                self.settings.fill(flags.settings);
-                self.command_line = Source::Read(process::COMMAND_LINE.to_owned());
-                process = Some(found);
-            }
-            Err(why) => {
-                self.command_line = Source::Unread {
-                    name: process::COMMAND_LINE.to_owned(),
-                    why,
-                };
-            }
-        }
-        let path = match (file, named) {
-            (Some(path), _) => path.to_owned(),
-            (None, Some(path)) => path,
-            // Elsewhere for a rootless daemon; without its command line nobody knows.
-            (None, None) => PathBuf::from(DEFAULT_DAEMON_JSON),
-        };
-        let process = process.filter(|_| file.is_none());
-        let (source, settings) = file::read(&path, process.as_ref());
-        self.file = source;
-        self.settings.fill(settings);
     }
 }
 

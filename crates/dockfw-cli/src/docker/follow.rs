@@ -1,12 +1,13 @@
 //! Following a daemon: everything once, then what changes.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::select;
 use tokio::sync::Notify;
 
+use super::daemon::Known;
 use super::{Address, Container, Error, Network, Options, State};
 
 mod session;
@@ -58,6 +59,17 @@ pub enum Message {
     },
 }
 
+/// What one connection leaves to the next.
+#[derive(Debug, Default)]
+struct Memory {
+    /// What was told last, and what was learned since.
+    state: State,
+    /// There was a [`Message::State`].
+    is_told: bool,
+    /// What was read of the process of dockerd.
+    known: Arc<Mutex<Known>>,
+}
+
 /// What a message goes back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
@@ -93,6 +105,12 @@ impl Stop {
 /// only when it has started. What ends is told without asking. An answer that is older than what
 /// was told is dropped.
 ///
+/// A [`Message::State`] does not wait long for containers that do not answer: those that were told
+/// of before are in it as they were, also after a reconnection, unless the list says that their
+/// addresses or ports are not theirs any more; all of them are in [`State::unread`]. Before the
+/// first one nothing is known, so that one waits until nothing has come for
+/// [`Options::timeout`].
+///
 /// # Errors
 ///
 /// Only what keeps it from waiting at all; everything else is a [`Message::Lost`].
@@ -119,9 +137,10 @@ pub fn follow(
 async fn forever(address: &Address, options: &Options, send: &mut impl FnMut(Message)) {
     let mut pause = FIRST_PAUSE;
     let mut told: Option<String> = None;
+    let mut memory = Memory::default();
     loop {
         let mut was_there = false;
-        let error = session::run(address, options, |message| {
+        let error = session::run(address, options, &mut memory, |message| {
             was_there = true;
             send(message);
         })

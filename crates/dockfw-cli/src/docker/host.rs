@@ -9,7 +9,7 @@ use std::fmt;
 use dockfw_lower::docker::check::{ContainerField, Place, Problem, Severity, check};
 use dockfw_lower::host::{DEFAULT_BRIDGE, Driver, Host};
 
-use super::{State, state};
+use super::{State, Unread, state};
 use crate::policy::{Base, base_words};
 
 mod container;
@@ -85,7 +85,8 @@ struct Excluded {
 /// Makes a host of a daemon's state and what policy files say.
 pub fn host(state: &State, base: &Base) -> Built {
     let mut left_out = Vec::new();
-    for unread in &state.unread {
+    let as_before = |unread: &&Unread| state.containers.contains_key(&unread.id);
+    for unread in state.unread.iter().filter(|of| !as_before(of)) {
         left_out.push(LeftOut {
             name: format!("container {}", unread.name),
             why: unread.why.clone(),
@@ -104,6 +105,10 @@ pub fn host(state: &State, base: &Base) -> Built {
             left_out.append(&mut attempt.left_out);
             left_out.sort();
             left_out.dedup();
+            let kept = state.unread.iter().filter(as_before);
+            let kept =
+                kept.map(|of| format!("container {} is as it was before: {}", of.name, of.why));
+            attempt.notes.extend(kept);
             return Built {
                 host: attempt.host,
                 left_out,

@@ -1,5 +1,7 @@
 //! One look at a daemon.
 
+use std::sync::Arc;
+
 use super::client::Client;
 use super::{Address, Error, Options, State};
 
@@ -17,7 +19,7 @@ pub fn snapshot(address: &Address, options: &Options) -> Result<State, Error> {
         .build()
         .map_err(Error::Runtime)?;
     runtime.block_on(async {
-        let client = Client::connect(address, options).await?;
+        let client = Client::connect(address, options, &Arc::default()).await?;
         client.state().await
     })
 }

@@ -20,15 +20,18 @@ pub struct State {
     pub ingress_sandbox: Option<String>,
     /// What services publish through the routing mesh; empty unless this node is a manager.
     pub services: Vec<ServicePort>,
-    /// Objects that dockerd did not describe, and why; by name or id.
+    /// Running containers that dockerd did not describe, and why, by name. One that is in
+    /// [`containers`](Self::containers) all the same is there as it was before.
     pub unread: Vec<Unread>,
 }
 
-/// An object that could not be read.
+/// A container that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unread {
-    /// Its name or id, as far as known.
+    /// Its name, or the beginning of its id when that is not known.
     pub name: String,
+    /// Its full id.
+    pub id: String,
     /// Why.
     pub why: String,
 }

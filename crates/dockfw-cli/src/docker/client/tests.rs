@@ -1,12 +1,13 @@
 //! Answers of a real dockerd, and fields that later ones have.
 
 use bollard::models::{
-    ContainerInspectResponse, EventMessage, Network, NetworkInspect, Service, SystemInfo,
+    ContainerInspectResponse, ContainerSummary, EventMessage, Network, NetworkInspect, Service,
+    SystemInfo,
 };
 use serde_json::{Value, json};
 
 use super::event::{Action, Event};
-use super::{by_id, convert};
+use super::{Summary, by_id, convert};
 use crate::docker::State;
 use crate::docker::daemon::{Daemon, Swarm};
 
@@ -218,4 +219,53 @@ fn events_say_what_to_ask_about() {
     for action in ["kill", "exec_die", "pause", "health_status: healthy"] {
         assert_eq!(event("container", action, name()).action, Action::Nothing);
     }
+}
+
+#[test]
+fn the_list_contradicts_what_is_not_true_any_more() {
+    // As dockerd 20.10.24 lists it.
+    let line = |address: &str, port: u16| {
+        let ports = [
+            json!({ "IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": port, "Type": "tcp" }),
+            json!({ "IP": "::", "PrivatePort": 80, "PublicPort": port, "Type": "tcp" }),
+            json!({ "PrivatePort": 90, "Type": "tcp" }),
+        ];
+        let networks = json!({ "web": {
+            "NetworkID": "n1", "IPAddress": address, "IPPrefixLen": 16, "GlobalIPv6Address": "",
+        } });
+        let line = json!({
+            "Id": "c1", "Names": ["/other/alias", "/c"], "State": "running", "Ports": ports,
+            "NetworkSettings": { "Networks": networks },
+        });
+        Summary::new(read::<ContainerSummary>(line)).unwrap()
+    };
+    let answer = json!({
+        "Id": "c1", "Name": "/c", "State": { "Running": true },
+        "NetworkSettings": {
+            "Ports": {
+                "80/tcp": [
+                    { "HostIp": "0.0.0.0", "HostPort": "8080" }, { "HostIp": "::", "HostPort": "8080" },
+                ],
+                "90/tcp": null,
+            },
+            "Networks": { "web": { "NetworkID": "n1", "IPAddress": "172.18.0.2" } },
+        },
+    });
+    let mut known = convert::container(read(answer)).unwrap();
+    let same = line("172.18.0.2", 8080);
+    assert_eq!((same.id.as_str(), same.name.as_str()), ("c1", "c"));
+    assert!(same.allows(&known));
+    assert!(!line("172.18.0.3", 8080).allows(&known));
+    assert!(!line("172.18.0.2", 8081).allows(&known));
+    // Swarm's bridge is not in the list; a network that is not any more is.
+    let mut more = known.endpoints[0].clone();
+    more.network_name = "docker_gwbridge".to_owned();
+    more.network_id = "g".to_owned();
+    known.endpoints.push(more);
+    assert!(same.allows(&known));
+    known.endpoints[1].network_name = "other".to_owned();
+    assert!(!same.allows(&known));
+    // Without a word about it nothing is contradicted.
+    let bare = read::<ContainerSummary>(json!({ "Id": "c1" }));
+    assert!(Summary::new(bare).unwrap().allows(&known));
 }

@@ -8,12 +8,47 @@ pub(super) const COMMAND_LINE: &str = "dockerd's command line";
 /// Where dockerd writes its process id, unless it is told otherwise.
 const PID_FILE: &str = "/var/run/docker.pid";
 
+/// The field of `/proc/PID/stat` with the start of the process, counted from the state, which is
+/// the first behind the name. Source: proc_pid_stat(5), `starttime`.
+const STARTED: usize = 22 - 3;
+
 /// A process of dockerd.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: u32,
     /// Its command line, without the program.
     pub(super) arguments: Vec<String>,
+}
+
+/// What no other process has: process ids are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    pid: u32,
+    /// Ticks of the clock from the start of the system to its own.
+    started: u64,
+}
+
+impl Identity {
+    /// That of a process, if it is there.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let started = started(pid)?;
+        Some(Self { pid, started })
+    }
+
+    /// Whether the process is still there.
+    pub(super) fn is_alive(&self) -> bool {
+        started(self.pid) == Some(self.started)
+    }
+}
+
+/// When a process was started, in ticks of the clock.
+fn started(pid: u32) -> Option<u64> {
+    let bytes = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The name may have anything in it, also parentheses.
+    let (_, behind) = text.rsplit_once(')')?;
+    let started = behind.split_ascii_whitespace().nth(STARTED)?;
+    started.parse().ok()
 }
 
 impl Process {
@@ -46,6 +81,11 @@ impl Process {
             pid,
             arguments: words.collect(),
         })
+    }
+
+    /// What tells it from every other process; `None` when that cannot be read.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Identity::of(self.pid)
     }
 
     /// An absolute path as the process sees it.

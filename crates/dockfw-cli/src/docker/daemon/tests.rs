@@ -1,5 +1,8 @@
 use super::flags::{self, Flags};
+use super::known::Known;
+use super::process::Identity;
 use super::{Daemon, Found, Settings, Source, Verdict, file};
+use crate::docker::Error;
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
@@ -122,4 +125,68 @@ fn a_firewall_is_off_only_if_both_families_are() {
     assert!(
         matches!(blind.firewall_off(), Verdict::Unknown { why } if why.contains("command line"))
     );
+}
+
+#[test]
+fn a_file_that_is_edited_says_nothing_about_a_daemon_that_runs() {
+    let path = std::env::temp_dir().join(format!("dockfw-known-{}.json", std::process::id()));
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    let sleep = || {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("1000").spawn().unwrap()
+    };
+    let (mut first, mut second) = (sleep(), sleep());
+    let (one, other) = (Identity::of(first.id()), Identity::of(second.id()));
+    assert!(one.is_some() && one != other);
+    let info = |version: &str| {
+        Ok(Daemon {
+            version: version.to_owned(),
+            ..Daemon::default()
+        })
+    };
+    let broken = || {
+        let (what, why) = ("docker info", "broken".to_owned());
+        Err(Error::Answer { what, why })
+    };
+    let mut known = Known::default();
+    let mut look = |begin: Option<Option<Identity>>, info| {
+        if let Some(identity) = begin {
+            known.begin_with(identity);
+        }
+        let daemon = known.daemon(info, None, Some(&path));
+        daemon.map(|of| (of.version, value(of.settings.iptables.as_ref())))
+    };
+    let of = |version: &str, iptables| (version.to_owned(), iptables);
+
+    assert!(matches!(
+        look(Some(one), broken()),
+        Err(Error::Answer { .. })
+    ));
+    // What cannot be read is read when it can be.
+    write("{");
+    assert_eq!(look(None, info("1")).unwrap(), of("1", None));
+    write("{\"iptables\": false}");
+    assert_eq!(look(None, info("1")).unwrap(), of("1", Some(false)));
+    for text in ["{\"iptables\": true}", "{", ""] {
+        write(text);
+        assert_eq!(look(None, info("1")).unwrap(), of("1", Some(false)));
+        assert_eq!(look(Some(one), info("1")).unwrap(), of("1", Some(false)));
+        assert_eq!(look(Some(one), broken()).unwrap(), of("1", Some(false)));
+    }
+    // Another process, or one that cannot be told.
+    write("{\"iptables\": true}");
+    assert!(look(Some(other), broken()).is_err());
+    assert_eq!(look(None, info("2")).unwrap(), of("2", Some(true)));
+    assert_eq!(look(Some(None), info("3")).unwrap(), of("3", Some(true)));
+    write("{\"iptables\": false}");
+    assert_eq!(look(None, broken()).unwrap(), of("3", Some(true)));
+    assert_eq!(look(Some(None), info("3")).unwrap(), of("3", Some(false)));
+    // One that has ended does not answer.
+    assert!(look(Some(one), info("4")).is_ok());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(matches!(look(None, info("4")), Err(Error::Ended)));
+    second.kill().unwrap();
+    second.wait().unwrap();
+    std::fs::remove_file(&path).unwrap();
 }

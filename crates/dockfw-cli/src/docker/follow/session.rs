@@ -12,9 +12,9 @@ mod listing;
 
 use self::listing::{Listed, Round, listing};
 use super::tracker::Tracker;
-use super::{Message, Stamp};
+use super::{Memory, Message, Stamp};
 use crate::docker::client::{Action, Client, Event, Inspected};
-use crate::docker::{Address, Container, Error, Network, Options, State, Unread};
+use crate::docker::{Address, Container, Error, Network, Options, State};
 
 /// How long it takes until an object that could not be read is asked about again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -52,11 +52,15 @@ struct Session<F> {
     /// What was sent; before the first [`Message::State`], what will be.
     state: State,
     is_sent: bool,
+    /// There was a [`Message::State`], of this connection or an earlier one.
+    is_told: bool,
+    /// How long one answer may take.
+    timeout: Duration,
     round: Option<Round>,
     /// Another listing is needed after this one.
     again: bool,
     /// Containers in networks that are not known yet.
-    waiting: Vec<(String, Box<Container>, Stamp)>,
+    waiting: Vec<Waiting>,
     /// The last event of each container that was asked about.
     stamps: BTreeMap<String, Stamp>,
     /// Networks of the listing that is under way which nobody was told of.
@@ -65,9 +69,22 @@ struct Session<F> {
     wrong_event: Option<Error>,
 }
 
-/// Follows until the connection ends; says why.
-pub(super) async fn run(address: &Address, options: &Options, send: impl FnMut(Message)) -> Error {
-    let client = match Client::connect(address, options).await {
+/// A container in networks that are being asked about.
+struct Waiting {
+    /// Those that have not been answered about.
+    networks: BTreeSet<String>,
+    container: Box<Container>,
+    at: Stamp,
+}
+
+/// Follows until the connection ends; says why. What is known then is left in `memory`.
+pub(super) async fn run(
+    address: &Address,
+    options: &Options,
+    memory: &mut Memory,
+    send: impl FnMut(Message),
+) -> Error {
+    let client = match Client::connect(address, options, &memory.known).await {
         Ok(client) => client,
         Err(error) => return error,
     };
@@ -90,8 +107,10 @@ pub(super) async fn run(address: &Address, options: &Options, send: impl FnMut(M
         tasks,
         inputs,
         tracker: Tracker::default(),
-        state: State::default(),
+        state: std::mem::take(&mut memory.state),
         is_sent: false,
+        is_told: memory.is_told,
+        timeout: options.timeout.max(Duration::from_secs(1)),
         round: None,
         again: false,
         waiting: Vec::new(),
@@ -100,10 +119,13 @@ pub(super) async fn run(address: &Address, options: &Options, send: impl FnMut(M
         wrong_event: None,
     };
     session.list();
-    match session.run(received, options.refresh).await {
+    let error = match session.run(received, options.refresh).await {
         Ok(never) => match never {},
         Err(error) => error,
-    }
+    };
+    memory.state = session.state;
+    memory.is_told = session.is_told;
+    error
 }
 
 impl<F: FnMut(Message)> Session<F> {
@@ -193,7 +215,14 @@ impl<F: FnMut(Message)> Session<F> {
     }
 
     fn container(&mut self, id: &str, question: u64, inspected: Inspected, at: Option<&Stamp>) {
-        let is_new = self.tracker.answer(id, question);
+        let is_new = match inspected {
+            Inspected::Running(_) | Inspected::Gone => self.tracker.answer(id, question),
+            Inspected::Unread(_) => self.tracker.unanswered(id, question),
+        };
+        let is_read = !matches!(inspected, Inspected::Unread(_));
+        if let (true, true, Some(round)) = (is_new, is_read, &mut self.round) {
+            round.unread.remove(id);
+        }
         let stamp = match (at, &self.round) {
             // dockerd answers about a container that is being started when it has, so it is the
             // event of that which the answer belongs to.
@@ -216,8 +245,7 @@ impl<F: FnMut(Message)> Session<F> {
             Inspected::Gone => self.set_container(id.to_owned(), None, stamp),
             Inspected::Unread(why) => {
                 if let Some(round) = &mut self.round {
-                    let name = id.get(..12).unwrap_or(id).to_owned();
-                    round.unread.push(Unread { name, why });
+                    round.unread.insert(id.to_owned(), why);
                 }
                 let (inputs, id) = (self.inputs.clone(), id.to_owned());
                 self.tasks.spawn(async move {
@@ -226,29 +254,34 @@ impl<F: FnMut(Message)> Session<F> {
                 });
             }
         }
-        if at.is_none()
-            && let Some(round) = &mut self.round
-        {
-            round.open.remove(id);
-            self.finish_round_if_complete();
+        if at.is_none() {
+            self.answered(id);
         }
     }
 
     /// Tells of a container, after the networks that it is in.
     fn hold_or_set(&mut self, container: Box<Container>, at: Stamp) {
-        let unknown: Vec<String> = container
+        let unknown: BTreeSet<String> = container
             .endpoints
             .iter()
             .map(|endpoint| &endpoint.network_id)
             .filter(|id| !id.is_empty() && !self.state.networks.contains_key(*id))
             .cloned()
             .collect();
-        let (Some(network), true) = (unknown.first(), self.is_sent) else {
+        if unknown.is_empty() || !self.is_sent {
             self.set_container(container.id.clone(), Some(container), at);
             return;
-        };
-        self.ask_network(network.clone(), at.clone());
-        self.waiting.push((network.clone(), container, at));
+        }
+        for network in &unknown {
+            self.ask_network(network.clone(), at.clone());
+        }
+        // What waited was older.
+        self.waiting.retain(|of| of.container.id != container.id);
+        self.waiting.push(Waiting {
+            networks: unknown,
+            container,
+            at,
+        });
     }
 
     fn set_container(&mut self, id: String, container: Option<Box<Container>>, at: Stamp) {
@@ -275,7 +308,7 @@ impl<F: FnMut(Message)> Session<F> {
 
     /// Notes what a container is; false when that is known.
     fn note_container(&mut self, id: &str, container: Option<&Container>) -> bool {
-        self.waiting.retain(|(_, waiting, _)| waiting.id != id);
+        self.waiting.retain(|of| of.container.id != id);
         let containers = &mut self.state.containers;
         if containers.get(id) == container {
             return false;
@@ -298,7 +331,10 @@ impl<F: FnMut(Message)> Session<F> {
         network: Result<Option<Network>, Error>,
         at: Stamp,
     ) {
-        let is_new = self.tracker.answer(id, question);
+        let is_new = match network {
+            Ok(_) => self.tracker.answer(id, question),
+            Err(_) => self.tracker.unanswered(id, question),
+        };
         match network {
             Ok(network) if is_new => {
                 let is_known = self.state.networks.get(id) == network.as_ref();
@@ -322,22 +358,16 @@ impl<F: FnMut(Message)> Session<F> {
             // The next listing has it.
             Err(_) => self.again = true,
         }
+        for waiting in &mut self.waiting {
+            waiting.networks.remove(id);
+        }
+        // A network that stays unknown, though it was asked about, is not waited for.
         let (ready, waiting) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|(network, ..)| network == id);
+            .partition(|of: &Waiting| of.networks.is_empty());
         self.waiting = waiting;
-        for (_, container, at) in ready {
-            let mut endpoints = container.endpoints.iter();
-            let next = endpoints.find(|of| {
-                of.network_id != id
-                    && !of.network_id.is_empty()
-                    && !self.state.networks.contains_key(&of.network_id)
-            });
-            if next.is_some() {
-                self.hold_or_set(container, at);
-            } else {
-                self.set_container(container.id.clone(), Some(container), at);
-            }
+        for Waiting { container, at, .. } in ready {
+            self.set_container(container.id.clone(), Some(container), at);
         }
         if self.again && self.round.is_none() {
             self.list();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::tracker::Tracker;
 use super::{Message, Stop, follow};
-use crate::docker::{Address, Error, Options};
+use crate::docker::{Address, Error, Options, Swarm};
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +24,12 @@ struct Daemon {
     networks: Vec<String>,
     /// Answers about these do not come until they are taken out.
     held: Vec<String>,
+    /// Paths that are answered with an error.
+    broken: Vec<String>,
+    /// What `docker info` says; nothing for nothing.
+    info: Option<&'static str>,
+    /// What docker_gwbridge is, if it is there.
+    gateway_bridge: Option<&'static str>,
     /// How often each path was asked for.
     asked: BTreeMap<String, u32>,
     events: Vec<UnixStream>,
@@ -59,9 +65,8 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
     *daemon.asked.entry(path.clone()).or_default() += 1;
     changed.notify_all();
     if path == "events" {
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
-            .unwrap();
+        // Who asked may not be there any more.
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n");
         daemon.events.push(stream);
         changed.notify_all();
         return;
@@ -70,7 +75,8 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
     // What is true when the question arrives, not when the answer leaves.
     let body = match parts.as_slice() {
         ["version"] => Some("{\"Version\":\"29\",\"ApiVersion\":\"1.52\"}".to_owned()),
-        ["info"] => Some("{}".to_owned()),
+        ["info"] => Some(daemon.info.unwrap_or("{}").to_owned()),
+        ["networks", "docker_gwbridge"] => daemon.gateway_bridge.map(str::to_owned),
         ["networks"] => {
             let all: Vec<String> = daemon.networks.iter().map(|id| network(id)).collect();
             Some(format!("[{}]", all.join(",")))
@@ -81,9 +87,14 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
             .find(|of| of == id)
             .map(|id| network(id)),
         ["containers", "json"] => {
-            let all = daemon.containers.keys();
+            let all = daemon.containers.iter();
             let all: Vec<String> = all
-                .map(|id| format!("{{\"Id\":\"{id}\",\"Names\":[\"/{id}\"]}}"))
+                .map(|(id, address)| {
+                    format!(
+                        "{{\"Id\":\"{id}\",\"Names\":[\"/{id}\"],{}}}",
+                        settings(address)
+                    )
+                })
                 .collect();
             Some(format!("[{}]", all.join(",")))
         }
@@ -99,8 +110,13 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
     {
         daemon = changed.wait(daemon).unwrap();
     }
+    let is_broken = daemon.broken.contains(&path);
     drop(daemon);
     let (status, body) = match body {
+        _ if is_broken => (
+            "500 Internal Server Error",
+            "{\"message\":\"broken\"}".to_owned(),
+        ),
         Some(body) => ("200 OK", body),
         None => (
             "404 Not Found",
@@ -119,11 +135,20 @@ fn network(id: &str) -> String {
 }
 
 fn container(id: &str, address: &str) -> String {
-    // `net/address`
-    let (network, address) = address.split_once('/').unwrap();
+    let settings = settings(address);
+    format!("{{\"Id\":\"{id}\",\"Name\":\"/{id}\",\"State\":{{\"Running\":true}},{settings}}}")
+}
+
+/// `net/address net/address ...`
+fn settings(address: &str) -> String {
+    let endpoints = address.split(' ').map(|endpoint| {
+        let (network, address) = endpoint.split_once('/').unwrap();
+        format!("\"net-{network}\":{{\"NetworkID\":\"{network}\",\"IPAddress\":\"{address}\"}}")
+    });
+    let endpoints: Vec<String> = endpoints.collect();
     format!(
-        "{{\"Id\":\"{id}\",\"Name\":\"/{id}\",\"State\":{{\"Running\":true}},\"NetworkSettings\":{{\
-         \"Networks\":{{\"net-{network}\":{{\"NetworkID\":\"{network}\",\"IPAddress\":\"{address}\"}}}}}}}}"
+        "\"NetworkSettings\":{{\"Networks\":{{{}}}}}",
+        endpoints.join(",")
     )
 }
 
@@ -183,6 +208,7 @@ impl Fake {
             "{{\"Type\":\"{kind}\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"{id}\",\
              \"Attributes\":{{\"name\":\"{id}\"}}}},\"timeNano\":5}}\n"
         );
+        self.wait(|of| !of.events.is_empty());
         self.change(|of| {
             of.events
                 .last()
@@ -211,14 +237,18 @@ struct Follower {
 
 impl Follower {
     fn new(fake: &Fake, refresh: Duration) -> Self {
+        Self::with_timeout(fake, refresh, PATIENCE)
+    }
+
+    fn with_timeout(fake: &Fake, refresh: Duration, timeout: Duration) -> Self {
         let (sender, messages) = channel();
         let stop = Stop::new();
         let (stopping, address) = (stop.clone(), fake.path().display().to_string());
         let thread = std::thread::spawn(move || {
             let address: Address = address.parse().unwrap();
             let options = Options {
+                timeout,
                 refresh,
-                timeout: PATIENCE,
                 ..Options::default()
             };
             follow(
@@ -352,7 +382,7 @@ fn a_listing_does_not_wait_for_one_that_hangs() {
     fake.start("c2", "n1/2");
     fake.change(|of| of.held.push("c1".to_owned()));
     let begun = Instant::now();
-    let follower = Follower::new(&fake, HOUR);
+    let follower = Follower::with_timeout(&fake, HOUR, Duration::from_secs(3));
     assert_eq!(follower.next(), "state c2=2 unread c1 networks 1");
     assert!(begun.elapsed() < Duration::from_secs(10));
     fake.change(|of| of.held.clear());
@@ -443,4 +473,173 @@ fn numbers_tell_what_is_newer() {
     tracker.forget_before(now);
     let fourth = tracker.ask("a");
     assert!(tracker.answer("a", fourth));
+}
+
+#[test]
+fn the_first_listing_waits_as_long_as_answers_come() {
+    let fake = Fake::new();
+    let ids: Vec<String> = (0..40).map(|of| format!("c{of:02}")).collect();
+    for id in &ids {
+        fake.start(id, "n1/1");
+    }
+    fake.change(|of| of.held.clone_from(&ids));
+    let follower = Follower::with_timeout(&fake, HOUR, Duration::from_secs(3));
+    let asked = |of: &Daemon| {
+        let paths = of.asked.keys().filter_map(|of| of.strip_suffix("/json"));
+        let ids = paths.filter_map(|of| of.strip_prefix("containers/"));
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Not all are asked about at the same time, so these are over only after the time for one.
+    fake.wait(|of| asked(of).len() == 32);
+    std::thread::sleep(Duration::from_secs(2));
+    fake.change(|of| {
+        let asked = asked(of);
+        of.held.retain(|id| !asked.contains(id));
+    });
+    fake.wait(|of| asked(of).len() == 40);
+    std::thread::sleep(Duration::from_secs(2));
+    fake.change(|of| of.held.clear());
+    let all: Vec<String> = ids.iter().map(|id| format!("{id}=1")).collect();
+    assert_eq!(
+        follower.next(),
+        format!("state {} unread  networks 1", all.join(" "))
+    );
+}
+
+#[test]
+fn what_was_known_outlives_the_connection() {
+    let fake = Fake::new();
+    for (id, address) in [
+        ("c1", "n1/1"),
+        ("c2", "n1/2"),
+        ("c3", "n1/3"),
+        ("c4", "n1/4"),
+    ] {
+        fake.start(id, address);
+    }
+    let follower = Follower::new(&fake, HOUR);
+    let all = "state c1=1 c2=2 c3=3 c4=4 unread  networks 1";
+    assert_eq!(follower.next(), all);
+    // c1 has not answered to the next connection, c2 is not there any more, c3 has not answered
+    // either, and its address is another's.
+    fake.change(|of| {
+        of.held = vec!["c1".to_owned(), "c3".to_owned()];
+        of.containers.remove("c2");
+        of.containers.insert("c3".to_owned(), "n1/33".to_owned());
+        of.containers.insert("c4".to_owned(), "n1/3".to_owned());
+        of.events.clear();
+    });
+    assert_eq!(follower.next(), "lost: dockerd ended the connection");
+    let Message::State { state, .. } = follower.messages.recv_timeout(PATIENCE).unwrap() else {
+        panic!()
+    };
+    let all = state.containers.values();
+    let all = all.map(|of| (of.name.as_str(), of.endpoints[0].ipv4.as_str()));
+    assert_eq!(all.collect::<Vec<_>>(), [("c1", "1"), ("c4", "3")]);
+    let unread: Vec<&str> = state.unread.iter().map(|of| of.id.as_str()).collect();
+    assert_eq!(unread, ["c1", "c3"]);
+    fake.change(|of| of.held.clear());
+    assert_eq!(follower.next(), "c3 33 after listing");
+    follower.is_quiet();
+}
+
+#[test]
+fn networks_that_stay_unknown_are_asked_about_once() {
+    let fake = Fake::new();
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread  networks 1");
+    fake.start("c1", "x1/1 x2/2");
+    fake.event("container", "start", "c1");
+    assert_eq!(follower.next(), "c1 1 after start c1");
+    follower.is_quiet();
+    assert_eq!(
+        (fake.asked("networks/x1"), fake.asked("networks/x2")),
+        (1, 1)
+    );
+    // One that is found is told first, whatever the other one is.
+    fake.change(|of| {
+        of.networks.push("n2".to_owned());
+        of.broken.push("networks/x1".to_owned());
+    });
+    fake.start("c2", "x1/1 n2/2");
+    fake.event("container", "start", "c2");
+    let mut next = vec![follower.next(), follower.next(), follower.next()];
+    next.retain(|of| !of.starts_with("state "));
+    let told = ["network n2 true after start c2", "c2 2 after start c2"];
+    assert_eq!(next, told);
+    assert_eq!(
+        (fake.asked("networks/x1"), fake.asked("networks/n2")),
+        (2, 1)
+    );
+}
+
+const WORKER: &str = "{\"Swarm\":{\"LocalNodeState\":\"active\"}}";
+
+#[test]
+fn an_answer_of_docker_info_that_does_not_come_changes_nothing() {
+    let fake = Fake::new();
+    fake.change(|of| {
+        of.info = Some(WORKER);
+        of.broken.push("info".to_owned());
+    });
+    // Nothing is known, so nothing is assumed.
+    let follower = Follower::new(&fake, Duration::from_millis(300));
+    let lost = "lost: dockerd did not answer docker info: broken (status 500)";
+    assert_eq!(follower.next(), lost);
+    follower.is_quiet();
+    fake.change(|of| of.broken.clear());
+    let swarm = || {
+        let message = follower.messages.recv_timeout(PATIENCE).unwrap();
+        let Message::State { state, .. } = message else {
+            panic!("{message:?}")
+        };
+        state.daemon.swarm
+    };
+    assert_eq!(swarm(), Swarm::Worker);
+    fake.change(|of| of.broken.push("info".to_owned()));
+    let asked = fake.asked("info");
+    while fake.asked("info") < asked + 3 {
+        assert_eq!(swarm(), Swarm::Worker);
+    }
+    fake.change(|of| of.broken.clear());
+    fake.change(|of| of.info = Some("{}"));
+    while swarm() != Swarm::Inactive {}
+}
+
+#[test]
+fn a_container_of_a_swarm_is_not_told_without_its_endpoint() {
+    let fake = Fake::new();
+    fake.change(|of| {
+        of.info = Some(WORKER);
+        of.gateway_bridge = Some(
+            "{\"Id\":\"g\",\"Name\":\"docker_gwbridge\",\"Containers\":{\"c1\":{\
+             \"IPv4Address\":\"172.18.0.3/16\"}}}",
+        );
+        of.networks.push("g".to_owned());
+    });
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread  networks 2");
+    fake.change(|of| of.broken.push("networks/docker_gwbridge".to_owned()));
+    fake.start("c1", "n1/1");
+    fake.event("container", "start", "c1");
+    follower.is_quiet();
+    assert_eq!(fake.asked("containers/c1/json"), 1);
+    fake.change(|of| of.broken.clear());
+    // The endpoints are in the order of their networks' names.
+    assert_eq!(follower.next(), "c1 172.18.0.3 after start c1");
+}
+
+#[test]
+fn a_question_without_an_answer_says_nothing() {
+    let mut tracker = Tracker::default();
+    let since = tracker.tick();
+    let first = tracker.ask("a");
+    let second = tracker.ask("a");
+    assert!(tracker.unanswered("a", second));
+    assert!(!tracker.is_taken_since("a", since));
+    assert!(tracker.answer("a", first));
+    let third = tracker.ask("a");
+    tracker.gone("a");
+    assert!(!tracker.unanswered("a", third));
+    assert_eq!(tracker.others("b"), 0);
 }

@@ -51,6 +51,13 @@ impl Tracker {
         true
     }
 
+    /// Takes note of a question that was not answered; false when something newer is known.
+    pub(super) fn unanswered(&mut self, id: &str, question: u64) -> bool {
+        let object = self.object(id);
+        object.open = object.open.saturating_sub(1);
+        question >= object.gone && question >= object.taken
+    }
+
     /// Whether an object ended after a number.
     pub(super) fn is_gone_since(&self, id: &str, since: u64) -> bool {
         self.objects.get(id).is_some_and(|of| of.gone > since)

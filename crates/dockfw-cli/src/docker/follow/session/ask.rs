@@ -12,14 +12,17 @@ impl<F: FnMut(Message)> Session<F> {
     pub(super) fn ask_container(&mut self, id: String, at: Stamp) {
         let question = self.tracker.ask(&id);
         let (client, inputs) = (self.client.clone(), self.inputs.clone());
-        let swarm = self.state.daemon.swarm;
+        // Before anything is known of the daemon it may be in a swarm.
+        let daemon = &self.state.daemon;
+        let is_in_swarm = daemon.api.is_empty() || daemon.swarm != Swarm::Inactive;
         self.tasks.spawn(async move {
             let mut inspected = client.container(&id).await;
-            if swarm != Swarm::Inactive
-                && let Inspected::Running(container) = &mut inspected
-                && let Ok(members) = client.gateway_bridge().await
-            {
-                members.complete(container);
+            if is_in_swarm && let Inspected::Running(container) = &mut inspected {
+                match client.gateway_bridge().await {
+                    Ok(members) => members.complete(container),
+                    // It may have one more endpoint.
+                    Err(error) => inspected = Inspected::Unread(error.to_string()),
+                }
             }
             let at = Some(at);
             let _ = inputs.send(Input::Container {
