@@ -14,7 +14,7 @@ use dockfw_ir::statement::{Match, Statement, Test, Verdict};
 use dockfw_ir::{DataType, Ruleset, Value};
 use nftnl::nftnl_sys::*;
 
-use crate::ffi::{Chain, Element, Payload, Rule, Set, Table, message};
+use crate::ffi::{Chain, Element, Expression, Payload, Rule, Set, Table, message};
 use crate::rule::expressions;
 
 /// All messages of a ruleset, in the order of the encoder.
@@ -83,9 +83,6 @@ pub(crate) fn messages(ruleset: &Ruleset) -> Vec<u8> {
                         );
                         for mut theirs in elements(name, &set) {
                             theirs.u32(NFTNL_SET_ID, id);
-                            if set.counter {
-                                theirs.statement(Expression::new("counter"));
-                            }
                             put(libc::NFT_MSG_NEWSETELEM, &Payload::Elements(&theirs));
                         }
                     }
@@ -263,6 +260,9 @@ fn declaration(table: &str, set: &dockfw_ir::Set, id: u32) -> Set {
             .map(|one| u8::try_from(describe(*one).1).unwrap())
             .collect();
         theirs.bytes(NFTNL_SET_DESC_CONCAT, &lens);
+    }
+    if set.counter {
+        theirs.statement(Expression::new("counter"));
     }
     if let Some(timeout) = set.timeout {
         flags |= 0x10;

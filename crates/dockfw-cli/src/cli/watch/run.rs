@@ -554,8 +554,8 @@ impl<'a> Watch<'a> {
         if !self.enforcer.is_overtaken()? {
             return Ok(());
         }
-        if !self.model.is_in_force() {
-            // Not back to what was, but on to what is wanted.
+        if !self.model.is_in_force() && self.failure.is_none() {
+            // Not back to what was, but on to what is wanted; unless that was refused just now.
             self.model.doubt();
             self.commit();
             return Ok(());
