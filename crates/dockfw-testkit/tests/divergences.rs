@@ -255,7 +255,10 @@ fn the_ledger_is_complete() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/divergences.md");
     let text = std::fs::read_to_string(path).unwrap();
     // Old versions of Docker have a ledger of their own, with the comparison that needs it.
-    let (text, _) = text.split_once("\n## dockerd 20.10").unwrap();
+    let sections = text.split("\n## ");
+    let text: String = sections
+        .filter(|of| !of.starts_with("dockerd 20.10"))
+        .collect();
     let tables: Vec<Vec<usize>> = text
         .split("\n|---")
         .skip(1)

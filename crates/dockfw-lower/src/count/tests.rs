@@ -1,3 +1,5 @@
+//! Which elements count which published ports.
+
 use std::collections::BTreeMap;
 
 use dockfw_ir::Value;

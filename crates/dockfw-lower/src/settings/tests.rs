@@ -1,3 +1,5 @@
+//! Which settings a host needs, and why.
+
 use std::net::Ipv4Addr;
 
 use dockfw_ir::name::IfName;

@@ -1,3 +1,5 @@
+//! Settings of the host: what is read, planned, made and said.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,3 +1,5 @@
+//! A daemon's options: where they are found, and whether it has a firewall of its own.
+
 use super::flags::{self, Flags};
 use super::known::Known;
 use super::process::Identity;

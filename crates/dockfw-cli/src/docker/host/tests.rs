@@ -1,3 +1,5 @@
+//! What becomes of a daemon's state: the host, and what is left out of it.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
