@@ -74,7 +74,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Docker(#[from] crate::docker::Error),
     /// The daemon has a firewall of its own.
-    #[error("nothing was changed: {0}")]
+    #[error("{0}")]
     Firewall(String),
     /// Another one watches.
     #[error("another dockfw watch runs, which keeps its status in {}", .0.display())]

@@ -269,9 +269,15 @@ impl<'a> Watch<'a> {
         let verdict = state.daemon.firewall_off();
         let problem = match &verdict {
             Verdict::Off => None,
-            // Nothing has been done yet, and nothing is.
+            // Nothing is done beside it; before it answered, the policy may have had to be.
             Verdict::On { .. } if !self.checked => {
-                return Err(Failure::Firewall(verdict.to_string()));
+                let done = if self.model.host().is_some() {
+                    "the policy alone is in force, by which nothing reaches a container (`dockfw \
+                     release` removes it)"
+                } else {
+                    "nothing was changed"
+                };
+                return Err(Failure::Firewall(format!("{done}: {verdict}")));
             }
             Verdict::On { .. } | Verdict::Unknown { .. } => Some(verdict.to_string()),
         };

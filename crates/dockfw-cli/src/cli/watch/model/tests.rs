@@ -343,10 +343,10 @@ fn a_container_without_elements_leaves_nothing_behind() {
         id: id.clone(),
         ..container(0, &[1], true)
     };
-    for now in [Some(Box::new(again)), None] {
+    for container in [Some(Box::new(again)), None] {
         world.model.fold(Message::Container {
             id: id.clone(),
-            container: now,
+            container,
             others: 0,
             at: stamp(),
         });
