@@ -1,30 +1,28 @@
 //! The loop.
 
+mod keep;
+mod say;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use dockfw_ir::Verified;
-use dockfw_lower::host::{Host, Network};
 use tracing::{debug, error, info, warn};
 
-use super::super::apply::Change;
+use super::super::Exit;
 use super::super::output::Failure;
-use super::super::settings::Wanted;
-use super::super::{Exit, counts};
-use super::changes::Changes;
-use super::cut::{Before, Cuts};
+use super::cut::Cuts;
 use super::enforce::{Enforced, Enforcer, Way};
-use super::metrics::{Gauges, Metrics};
+use super::metrics::Metrics;
 use super::model::{Effect, Model, Next};
 use super::notify::Manager;
 use super::pace::Pace;
 use super::signals::Signal;
-use super::status::{Daemon, LastEvent, Report, Writer};
+use super::status::{Daemon, LastEvent, Writer};
 use super::{WatchArgs, tell};
 use crate::docker::{Address, Message, Stamp, State, Verdict};
-use crate::leftover;
 use crate::state::Watching;
 
 /// How often the generation of the kernel's ruleset is asked for.
@@ -520,287 +518,5 @@ impl<'a> Watch<'a> {
             });
         }
         longest
-    }
-
-    /// Looks whether others have changed the ruleset.
-    fn look(&mut self) {
-        let begun = Instant::now();
-        let result = self.try_look();
-        let now = Instant::now();
-        let pause = match result {
-            Ok(()) => {
-                self.look_failure = None;
-                self.look_pause = PAUSE;
-                let cost = now.saturating_duration_since(begun).saturating_mul(SHARE);
-                LOOK.max(cost)
-            }
-            Err(failure) => {
-                let text = failure.brief();
-                self.metrics.errors += 1;
-                error!(error = text, "the kernel's ruleset could not be compared");
-                self.look_failure = Some(text);
-                self.status.touch();
-                let pause = self.look_pause;
-                self.look_pause = (pause * 2).min(LONGEST_PAUSE);
-                pause
-            }
-        };
-        self.next_look = now + pause;
-    }
-
-    fn try_look(&mut self) -> Result<(), Failure> {
-        if self.model.host().is_none() {
-            // What was in force stays until dockerd answers, but must be there.
-            if self.ready && self.pace.due().is_none() && self.enforcer.is_absent()? {
-                warn!("others have removed dockfw's table");
-                self.commit();
-            }
-            return Ok(());
-        }
-        if !self.enforcer.is_overtaken()? {
-            return Ok(());
-        }
-        if !self.model.is_in_force() && self.failure.is_none() {
-            // Not back to what was, but on to what is wanted; unless that was refused just now.
-            self.model.doubt();
-            self.commit();
-            return Ok(());
-        }
-        let Some(ruleset) = self.model.ruleset()? else {
-            return Ok(());
-        };
-        let enforced = self.enforcer.check(ruleset)?;
-        if self.note(&enforced) {
-            self.metrics.drift += 1;
-            self.status.touch();
-            warn!(
-                changes = tell::counts(&enforced),
-                generation = self.generation,
-                "others had changed dockfw's tables, which are right again"
-            );
-            // What began meanwhile was allowed by what others had made of them.
-            self.cut_later(enforced.change, None, &Changes::default());
-        }
-        // They may have gone, and nobody makes new ones.
-        if self.leftovers.is_some() {
-            self.look_for_leftovers();
-        }
-        Ok(())
-    }
-
-    /// Compares the whole with the kernel.
-    fn settle(&mut self) {
-        self.settle = None;
-        let result = match self.model.ruleset() {
-            Ok(Some(ruleset)) => self.enforcer.read(ruleset),
-            Ok(None) => return,
-            Err(failure) => Err(failure),
-        };
-        match result {
-            Ok(enforced) if self.note(&enforced) => {
-                self.metrics.drift += 1;
-                self.status.touch();
-                warn!(
-                    changes = tell::counts(&enforced),
-                    generation = self.generation,
-                    "the ruleset was not what it should have been, and is right again"
-                );
-                self.cut_later(enforced.change, None, &Changes::default());
-            }
-            Ok(_) => debug!("the kernel has what is wanted"),
-            Err(failure) => self.failed(&failure),
-        }
-    }
-
-    /// Has flows looked at that are perhaps not allowed any more. What was read of the kernel, if it
-    /// was, tells best what they were allowed by.
-    fn cut_later(&mut self, read: Option<Change>, old: Option<Verified>, changes: &Changes) {
-        let before = match (read, old) {
-            (Some(change), _) => Some(Before::Read(change.old)),
-            (None, Some(old)) => Some(Before::Compiled(old)),
-            (None, None) => None,
-        };
-        let now = Instant::now();
-        self.cuts.add(now, before, changes.gone.clone());
-        let host = self.model.host();
-        let networks = host.map_or(&[][..], |host| &host.networks);
-        let is_new = |of: &&Network| changes.networks_came.contains(&of.name);
-        let bridges = networks.iter().filter(is_new);
-        let bridges = bridges.filter_map(|of| of.bridge.as_ref().map(ToString::to_string));
-        self.cuts.guarded(now, bridges);
-    }
-
-    fn cut(&mut self) {
-        let ruleset = if self.cuts.needs_ruleset() {
-            self.model.ruleset().ok().flatten()
-        } else {
-            None
-        };
-        let number = self.cuts.run(ruleset.as_ref());
-        if number > 0 {
-            self.metrics.flows += u64::try_from(number).unwrap_or(u64::MAX);
-            self.status.touch();
-        }
-    }
-
-    /// Says what is left out and assumed, once.
-    fn tell_left_out(&mut self) {
-        let now: BTreeSet<String> = self
-            .model
-            .left_out()
-            .iter()
-            .map(ToString::to_string)
-            .chain(self.model.notes().iter().cloned())
-            .collect();
-        for line in now.difference(&self.told) {
-            warn!("{line}");
-        }
-        self.told = now;
-    }
-
-    /// Makes, or reports, the settings of the host that what has come needs.
-    fn apply_settings(&mut self, changes: &Changes) {
-        let Some(host) = self.model.host() else {
-            return;
-        };
-        let publishes = changes.came.iter().any(|of| !of.publish.is_empty());
-        let wanted = if changes.skeleton {
-            self.settings.clear();
-            Wanted::new(host, self.model.manages_sysctls())
-        } else if publishes {
-            let came = Host {
-                containers: changes.came.clone(),
-                networks: host.networks.clone(),
-                daemon: host.daemon.clone(),
-                ..Host::default()
-            };
-            Wanted::new(&came, self.model.manages_sysctls())
-        } else {
-            return;
-        };
-        let report = wanted.apply();
-        for line in report.written().lines() {
-            info!("{line}");
-        }
-        for line in report.notes().lines().map(str::to_owned) {
-            if !self.settings.contains(&line) {
-                if self.told.insert(line.clone()) {
-                    warn!("{line}");
-                }
-                self.settings.push(line);
-            }
-        }
-    }
-
-    /// Looks whether an earlier dockerd has left rules.
-    fn look_for_leftovers(&mut self) {
-        let found = match leftover::leftovers() {
-            Ok(summary) if summary.is_empty() => None,
-            Ok(summary) => Some(format!(
-                "an earlier dockerd has left {summary}, which decide about packets too; `dockfw \
-                 import --clean-docker-rules` shows and removes them"
-            )),
-            Err(error) => {
-                debug!(%error, "rules that an earlier dockerd may have left could not be looked for");
-                return;
-            }
-        };
-        if found == self.leftovers {
-            return;
-        }
-        if let Some(leftovers) = &found {
-            warn!("{leftovers}");
-        } else {
-            info!("what an earlier dockerd had left is gone");
-        }
-        self.leftovers = found;
-        self.status.touch();
-    }
-
-    fn gauges(&mut self) -> Gauges {
-        if let Ok(generation) = self.enforcer.generation() {
-            self.generation = generation;
-        }
-        let host = self.model.host();
-        Gauges {
-            connected: self.daemon.connected,
-            generation: self.generation,
-            networks: host.map_or(0, |host| host.networks.len()),
-            containers: host.map_or(0, |host| host.containers.len()),
-            publishes: host.map_or(0, |host| {
-                host.containers.iter().map(|of| of.publish.len()).sum()
-            }),
-            left_out: self.model.left_out().len(),
-        }
-    }
-
-    fn write_status(&mut self, now: Instant) {
-        let gauges = self.gauges();
-        let left_out: Vec<(String, String)> = self
-            .model
-            .left_out()
-            .iter()
-            .map(|of| (of.name.clone(), of.why.clone()))
-            .collect();
-        let problems = [
-            &self.failure,
-            &self.look_failure,
-            &self.firewall,
-            &self.policy,
-            &self.leftovers,
-        ];
-        let problems = problems.into_iter().flatten().cloned();
-        let problems: Vec<String> = problems.chain(self.settings.iter().cloned()).collect();
-        let files = self.arguments.input.files();
-        let files: Vec<String> = files
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        let report = Report {
-            started: self.since,
-            daemon: &self.daemon,
-            policy: &files,
-            gauges: &gauges,
-            metrics: &self.metrics,
-            last_event: self.last_event.as_ref(),
-            left_out: &left_out,
-            problems: &problems,
-        };
-        self.status.write(now, &report);
-        let line = format!(
-            "{} containers, {} publishes, generation {}{}",
-            gauges.containers,
-            gauges.publishes,
-            gauges.generation,
-            if self.daemon.connected {
-                ""
-            } else {
-                "; no dockerd"
-            },
-        );
-        self.manager.status(&line);
-    }
-
-    fn write_metrics(&mut self) {
-        let Some(path) = &self.arguments.metrics else {
-            return;
-        };
-        let path: PathBuf = path.clone();
-        let gauges = self.gauges();
-        let traffic = match self.model.host() {
-            Some(host) => counts::of_host(self.enforcer.executor(), host),
-            None => Ok(Vec::new()),
-        };
-        let traffic = traffic.unwrap_or_else(|error| {
-            warn!(%error, "the counters of published ports could not be read");
-            Vec::new()
-        });
-        let text = self.metrics.to_text(&gauges, &traffic);
-        let mut incoming = path.clone().into_os_string();
-        incoming.push(".incoming");
-        let written = std::fs::write(&incoming, text);
-        if let Err(error) = written.and_then(|()| std::fs::rename(&incoming, &path)) {
-            warn!(%error, file = %path.display(), "the metrics are not written");
-        }
     }
 }
