@@ -124,8 +124,8 @@ fn dockfw_is_killed() -> Result<()> {
     Ok(())
 }
 
-/// Somebody else flushes everything. Without ownership dockfw makes it good; how long packets got
-/// through is printed, and bounded.
+/// Somebody else flushes everything. Without ownership dockfw makes it good, and ends what began
+/// meanwhile; how long packets got through is printed, for it depends on the machine.
 #[test]
 #[ignore = "needs root, docker.io and network namespaces: cargo test -- --ignored"]
 fn the_ruleset_is_flushed() -> Result<()> {
@@ -134,34 +134,41 @@ fn the_ruleset_is_flushed() -> Result<()> {
     run(&host, "web", "--ip 172.30.1.10 -p 8080:80 -p 8081:7000")?;
     answers(&host, "web", 8080)?;
     let mut flow = Flow::open(&host, "web", 8081)?;
-    let rate = 2000;
-    let guard = Guard::start(host.lab(), &direct([10].into_iter()), rate)?;
-    let mut longest = Duration::ZERO;
-    let rounds = 10_u32;
-    for _ in 0..rounds {
+    let guard = Guard::start(host.lab(), &direct([10].into_iter()), 2000)?;
+    let mut rounds = Vec::new();
+    for _ in 0..10 {
+        let before = guard.leaked();
         nft(&host, &["flush", "ruleset"])?;
         let flushed = Instant::now();
         while !rules(&host).contains("table inet dockfw") {
             ensure!(flushed.elapsed() < PATIENCE, "not made good");
         }
-        longest = longest.max(flushed.elapsed());
-        std::thread::sleep(Duration::from_millis(200));
+        let made_good = flushed.elapsed();
+        closes(&guard)?;
+        rounds.push((made_good, guard.leaked() - before));
     }
     answers(&host, "web", 8080)?;
     flow.talk()?;
-    let seen = guard.stop()?;
-    let leaked: u64 = seen.leaks.values().sum();
     println!(
-        "made good within {longest:?} at most, as seen by nft; {leaked} of {} datagrams got through in \
-         {rounds} flushes, which is {:.1} ms of each",
-        seen.sent,
-        f64::from(u32::try_from(leaked)?) * 1000.0 / f64::from(rounds) / 2000.0
+        "made good, as seen by nft, and the datagrams that got through, of 2000 a second: {rounds:?}"
     );
-    ensure!(longest < Duration::from_secs(1), "{longest:?}");
-    // Flows that began in the gap are ended too, though they are established by then.
-    let most = u64::from(rounds) * rate / 20;
-    ensure!(leaked <= most, "{leaked} are more than 50 ms of each flush");
+    // The guard is not blind: without rules its datagrams arrive.
+    ensure!(guard.stop()?.leaks.values().sum::<u64>() > 0, "no gap");
     Ok(())
+}
+
+/// Waits until nothing leaks any more: flows that began in a gap are ended too, though they are
+/// established by then.
+fn closes(guard: &Guard) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let before = guard.leaked();
+        std::thread::sleep(Duration::from_millis(300));
+        if guard.leaked() == before {
+            return Ok(());
+        }
+        ensure!(started.elapsed() < PATIENCE, "it goes on leaking");
+    }
 }
 
 /// With ownership a flush does nothing at all.

@@ -445,7 +445,8 @@ fn many_probes_at_once() {
     assert!(outcomes.iter().all(Outcome::is_reached));
     eprintln!("lab built after {built:?}, 4000 servers more after {ready:?}");
     eprintln!("500 probes, half unanswered: {all:?}; the 250 answered alone: {answered:?}");
-    assert!(all < Duration::from_secs(2));
+    // One after the other they would take five minutes.
+    assert!(all < Duration::from_secs(5));
 }
 
 #[test]

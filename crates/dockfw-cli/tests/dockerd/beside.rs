@@ -15,7 +15,7 @@ use dockfw_testkit::lab::{HOST, Outcome, Probe, Protocol};
 /// The host's address on the link to the remote.
 pub(crate) const HOST4: &str = "192.0.2.1";
 /// How long a change may take to be seen on a machine that is busy with other tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program under test; `DOCKFW_PROGRAM` names another build of it.
 pub(crate) fn program() -> PathBuf {

@@ -48,6 +48,8 @@ struct Shared {
     sent: AtomicU64,
     /// Came in from the uplink.
     came: AtomicU64,
+    /// Left by the port of a bridge.
+    leaked: AtomicU64,
 }
 
 /// What a guard saw.
@@ -97,6 +99,11 @@ impl Guard {
             sender,
             watcher,
         })
+    }
+
+    /// How many datagrams have leaked until now.
+    pub fn leaked(&self) -> u64 {
+        self.shared.leaked.load(Ordering::Relaxed)
     }
 
     /// Ends it.
@@ -210,6 +217,7 @@ fn watch(eye: &OwnedFd, eth0: u32, shared: &Shared) -> BTreeMap<String, u64> {
                 *leaks
                     .entry(format!("{name} from {source} to {to}"))
                     .or_default() += 1;
+                shared.leaked.fetch_add(1, Ordering::Relaxed);
             }
         } else if index == eth0 {
             shared.came.fetch_add(1, Ordering::Relaxed);
