@@ -6,14 +6,19 @@
 
 mod find;
 mod judge;
-mod route;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use dockfw_netlink::{Network, Routes};
 
 pub use find::{find, find_in};
 pub use judge::judge;
-pub use route::{LOOPBACK, interface_to, interfaces};
+
+use crate::flows::World;
+
+/// The name of the loopback interface.
+pub const LOOPBACK: &str = "lo";
 
 /// The two ends of an SSH session, as `SSH_CONNECTION` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +119,6 @@ impl fmt::Display for Cut {
 /// Refuses a ruleset under which the session that this process was started from would end, or could
 /// not begin again. Without a session there is nothing to refuse.
 ///
-/// Where the interface of the client is not known, every interface of the machine must do.
-///
 /// # Errors
 ///
 /// [`Cut`], unless `--force` is wanted.
@@ -123,14 +126,21 @@ pub fn guard(ruleset: &dockfw_ir::Verified) -> Result<(), Box<Cut>> {
     let Some(session) = find() else {
         return Ok(());
     };
-    let candidates = match interface_to(session.client.ip()) {
-        Some(name) => vec![name],
-        None => interfaces(),
-    };
-    for interface in candidates {
+    let network = Routes::open().and_then(|mut routes| routes.network());
+    for interface in interfaces(&network.unwrap_or_default(), session.client.ip()) {
         judge(ruleset, session, &interface)?;
     }
     Ok(())
+}
+
+/// By which interfaces packets of a client may come in: the one by which answers go out; where that
+/// is not known, all but loopback.
+fn interfaces(network: &Network, client: IpAddr) -> Vec<String> {
+    if let Some(name) = World::new(network, None).interface_to(client) {
+        return vec![name.to_owned()];
+    }
+    let names = network.links.iter().map(|link| link.name.clone());
+    names.filter(|name| name != LOOPBACK).collect()
 }
 
 #[cfg(test)]

@@ -71,6 +71,28 @@ fn world() -> World {
     World::new(&network, Some(1_700_000_000))
 }
 
+#[test]
+fn the_longest_prefix_and_the_lowest_metric_lead_there() {
+    let world = world();
+    for (address, interface) in [
+        ("127.0.0.9", "lo"),
+        ("192.0.2.7", "lo"),
+        ("2001:db8:ffff::1", "lo"),
+        ("192.0.2.77", "eth0"),
+        ("172.18.0.2", "br-a"),
+        ("198.51.100.7", "eth0"),
+        ("2001:db8:a::9", "br-a"),
+        ("2001:470::1", "eth0"),
+    ] {
+        assert_eq!(
+            world.interface_to(ip(address)),
+            Some(interface),
+            "{address}"
+        );
+    }
+    assert_eq!(world.interface_to(ip("fe80::1")), None);
+}
+
 /// What changes from policy to policy.
 #[derive(Default, Clone, Copy)]
 struct Text<'t> {

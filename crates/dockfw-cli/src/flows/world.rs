@@ -117,7 +117,7 @@ impl World {
 
     /// The interface by which an address is reached; `None` where no route says so, and for a
     /// link-local address, which does not tell its link.
-    pub(super) fn interface_to(&self, address: IpAddr) -> Option<&str> {
+    pub(crate) fn interface_to(&self, address: IpAddr) -> Option<&str> {
         if self.is_own(address) {
             return Some(LOOPBACK);
         }

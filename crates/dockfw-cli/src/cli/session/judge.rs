@@ -10,8 +10,7 @@ use dockfw_ir::expr::ct::status;
 use dockfw_ir::statement::{NatKind, Verdict as Said};
 use ipnet::IpNet;
 
-use super::route::LOOPBACK;
-use super::{Concerned, Cut, Session};
+use super::{Concerned, Cut, LOOPBACK, Session};
 
 /// `IPPROTO_TCP`.
 const TCP: u8 = 6;

@@ -9,6 +9,7 @@ use dockfw_iptables::parse::{Assume, load};
 use dockfw_ir::verify::verify;
 use dockfw_ir::{Ruleset, Verified};
 use dockfw_lower::optimize::Optimize;
+use dockfw_netlink::route::{Address, Link, Prefix, Route};
 
 use super::*;
 use crate::policy::{self, Source};
@@ -250,52 +251,48 @@ fn under_sudo_an_ancestor_knows_the_session() {
 }
 
 #[test]
-fn the_longest_route_tells_the_interface() {
-    let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
-        eth9\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
-        eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
-        eth1\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n\
-        *\t007100CB\t00000000\t0201\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
-    let by = |address: &str| route::ipv4(address.parse().unwrap(), table);
-    if cfg!(target_endian = "little") {
-        assert_eq!(by("192.0.2.77").as_deref(), Some("eth1"));
-        assert_eq!(by("198.51.100.7").as_deref(), Some("eth0"));
-        assert_eq!(by("203.0.113.7").as_deref(), Some("eth0"));
-    }
-    let zero = "0".repeat(32);
-    let line = |to: &str, length: &str, flags: &str, interface: &str| {
-        format!("{to} {length} {zero} 00 {zero} 00000400 00000001 00000000 {flags} {interface}\n")
+fn a_client_comes_in_where_answers_go_out() {
+    let link = |index, name: &str| Link {
+        index,
+        name: name.to_owned(),
+        kind: None,
     };
-    let table = [
-        line("20010db8000000000000000000000000", "20", "00000001", "eth1"),
-        line("20010db8ffff00000000000000000001", "80", "80200001", "lo"),
-        line(&zero, "00", "00000003", "eth0"),
-        line(&zero, "00", "00200200", "lo"),
-    ]
-    .concat();
-    let by = |address: &str| route::ipv6(address.parse().unwrap(), &table);
-    assert_eq!(by("2001:db8::7").as_deref(), Some("eth1"));
-    assert_eq!(by("2001:db8:ffff::1").as_deref(), Some("lo"));
-    assert_eq!(by("2001:470::1").as_deref(), Some("eth0"));
-    assert_eq!(route::ipv6("::2".parse().unwrap(), ""), None);
+    let network = Network {
+        links: vec![link(1, LOOPBACK), link(2, "eth0"), link(3, "eth1")],
+        addresses: vec![Address {
+            link: 2,
+            address: "192.0.2.1".parse().unwrap(),
+            network: prefix("192.0.2.1", 24),
+        }],
+        routes: vec![Route {
+            destination: prefix("2001:db8::", 32),
+            link: 3,
+            metric: 0,
+        }],
+    };
+    let by = |client: &str| interfaces(&network, client.parse().unwrap());
+    assert_eq!(by("127.0.0.9"), [LOOPBACK]);
+    assert_eq!(by("192.0.2.1"), [LOOPBACK]);
+    assert_eq!(by("192.0.2.77"), ["eth0"]);
+    assert_eq!(by("2001:db8::7"), ["eth1"]);
+    // No route, and an address that does not tell its link.
+    for unknown in ["198.51.100.7", "fe80::7"] {
+        assert_eq!(by(unknown), ["eth0", "eth1"]);
+    }
 }
 
-#[test]
-fn own_addresses_are_local() {
-    let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 192.0.2.0\n        /24 link UNICAST\n\
-        \x20    |-- 192.0.2.1\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n";
-    let is_own = |address: &str| route::is_own_ipv4(address.parse().unwrap(), trie);
-    assert!(is_own("192.0.2.1"));
-    for other in ["192.0.2.0", "192.0.2.255", "192.0.2.2", "192.0.2.11"] {
-        assert!(!is_own(other), "{other}");
+fn prefix(address: &str, length: u8) -> Prefix {
+    Prefix {
+        address: address.parse().unwrap(),
+        length,
     }
 }
 
 #[test]
 fn this_machine_can_be_asked() {
+    let network = Routes::open().unwrap().network().unwrap();
     let loopback = "127.0.0.1".parse().unwrap();
-    assert_eq!(interface_to(loopback).as_deref(), Some(LOOPBACK));
-    assert!(!interfaces().iter().any(|name| name == LOOPBACK));
+    assert_eq!(interfaces(&network, loopback), [LOOPBACK]);
     // Whether an ancestor has a session depends on who runs the test; init has none.
     let _ = find_in(Path::new("/proc"), std::process::id(), None);
     assert_eq!(find_in(Path::new("/proc"), 1, None), None);
