@@ -450,6 +450,47 @@ fn routing() {
 }
 
 #[test]
+fn link_local() {
+    let host = Host {
+        interfaces: vec![
+            interface("eth0", &["2001:db8::1/64", "fe80::1/64"]),
+            interface("br0", &["2001:db8:1::1/64", "fe80::1/64", "fe80:2::1/64"]),
+        ],
+        routes: vec![],
+    };
+    let none = program(Family::Ipv6, "");
+    let check = |packet: &Packet, expected: Verdict| {
+        let outcome = Evaluator::new(&none).eval(&host, packet);
+        assert_eq!(outcome.verdict, expected, "{packet:?}");
+    };
+    let by = |link: &str, destination| Packet {
+        link: Some(link.to_owned()),
+        ..own("fe80::1", destination)
+    };
+    // The host's own packets go where their socket says.
+    check(&own("fe80::1", "fe80::2"), forwarded("eth0"));
+    check(&by("eth0", "fe80::2"), forwarded("eth0"));
+    check(&by("br0", "fe80::2"), forwarded("br0"));
+    check(&by("br0", "fe80:2::2"), forwarded("br0"));
+    check(&by("eth0", "fe80:2::2"), Verdict::NoRoute);
+    check(&by("br0", "fe80::1"), Verdict::Delivered);
+    check(&by("eth0", "fe80:2::1"), Verdict::NoRoute);
+    check(&by("br0", "2001:db8::9"), forwarded("eth0"));
+    // Received ones belong to the link they came by.
+    check(&on("br0", "fe80::2", "fe80:2::1"), Verdict::Delivered);
+    check(&on("eth0", "fe80::2", "fe80:2::1"), Verdict::NoRoute);
+    check(&on("eth0", "2001:db8::2", "fe80:2::2"), Verdict::NoRoute);
+    // None is forwarded from a link-local source, bridged ones pass.
+    check(&on("eth0", "fe80::2", "2001:db8:1::2"), Verdict::NoRoute);
+    check(
+        &on("eth0", "2001:db8::2", "2001:db8:1::2"),
+        forwarded("br0"),
+    );
+    let bridged = on("br0", "fe80::2", "2001:db8::2").bridged("br0");
+    check(&bridged, forwarded("br0"));
+}
+
+#[test]
 fn destination_nat() {
     let dnat = |to: &str| format!("*nat\n-A PREROUTING -p tcp -j DNAT --to-destination {to}");
     let packet = on("eth0", "192.0.2.9", "192.0.2.1");

@@ -26,11 +26,20 @@ const LONG_RANGE: u16 = 64;
 /// Source: moby docker-v29.0.0, `daemon/libnetwork/drivers/bridge/setup_bridgenetfiltering.go`
 /// and `setup_device_linux.go`; `daemon/libnetwork/service_linux.go`, `programIngress`.
 pub fn lab(host: &Host) -> Builder {
-    lab_with_routes(host, |_| Vec::new())
+    lab_with(host, |_| Extra::default())
 }
 
-/// Like [`lab()`], with more routes in containers, by the container's name: destination and gateway.
-pub fn lab_with_routes(host: &Host, routes: impl Fn(&str) -> Vec<(IpNet, IpAddr)>) -> Builder {
+/// What a container has beside what dockerd gives it.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Addresses on its first interface.
+    pub addresses: Vec<IpNet>,
+    /// Routes: destination and gateway.
+    pub routes: Vec<(IpNet, IpAddr)>,
+}
+
+/// Like [`lab()`], with more in containers, by the container's name.
+pub fn lab_with(host: &Host, extra: impl Fn(&str) -> Extra) -> Builder {
     let mut builder = Lab::builder();
     let hairpin = !host.daemon.userland_proxy;
     if has_bridge_netfilter(host) {
@@ -70,10 +79,15 @@ pub fn lab_with_routes(host: &Host, routes: impl Fn(&str) -> Vec<(IpNet, IpAddr)
                 addresses: ipv4.into_iter().chain(ipv6).collect(),
             })
         });
+        let Extra { addresses, routes } = extra(&container.name);
+        let mut attachments: Vec<_> = attachments.collect();
+        if let Some(first) = attachments.first_mut() {
+            first.addresses.extend(addresses);
+        }
         builder = builder.container(Container {
             name: container.name.clone(),
-            attachments: attachments.collect(),
-            routes: routes(&container.name),
+            attachments,
+            routes,
         });
     }
     builder

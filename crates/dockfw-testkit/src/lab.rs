@@ -14,6 +14,10 @@
 //! and their interfaces go away with the [`Lab`], with a panic, and with a killed process.
 //! Nothing is ever sent outside of these namespaces.
 //!
+//! Every interface has a link-local IPv6 address by its Ethernet address; one that has a link-local
+//! address in its description has that one instead. A probe to such an address says on which
+//! interface of the sender it is: [`Probe::scope`].
+//!
 //! Needs `CAP_NET_ADMIN`, `CAP_NET_RAW` and `CAP_SYS_ADMIN` (root, or root of a user namespace), and
 //! `ip` of iproute2.
 //!

@@ -63,8 +63,12 @@ pub struct Packet {
 pub struct Question {
     /// The node that sends.
     pub from: String,
+    /// The source, where the sender does not leave it to its kernel: its link-local address.
+    pub source: Option<IpAddr>,
     /// The address it sends to.
     pub to: IpAddr,
+    /// The sender's interface that link-local addresses are on.
+    pub scope: Option<String>,
     /// TCP, UDP or an echo request.
     pub protocol: Protocol,
     /// The port it sends to; 0 for an echo request.
@@ -211,11 +215,19 @@ impl Expected {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, port, .. } = self;
+        let Self { from, port, .. } = self;
+        let is_link_local = matches!(self.to, IpAddr::V6(to) if to.is_unicast_link_local());
+        let to = match self.scope.as_ref().filter(|_| is_link_local) {
+            Some(scope) => format!("{}%{scope}", self.to),
+            None => self.to.to_string(),
+        };
         match self.protocol {
             Protocol::Tcp => write!(f, "{from} to {to} port {port}")?,
             Protocol::Udp => write!(f, "{from} to {to} port {port}/udp")?,
             Protocol::Icmp => write!(f, "{from} pings {to}")?,
+        }
+        if let Some(source) = self.source {
+            write!(f, " (as {source})")?;
         }
         match self.forged {
             Some(source) => write!(f, " (forged, as {source})"),

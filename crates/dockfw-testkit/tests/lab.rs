@@ -322,6 +322,84 @@ fn topology_options() {
     assert!(String::from_utf8_lossy(&links.stdout).contains("hairpin on"));
 }
 
+/// The same link-local addresses on two bridges: the sender's interface decides, and every one is
+/// ready when the lab is.
+#[test]
+#[ignore = "needs root and network namespaces: cargo test -- --ignored"]
+fn link_local_addresses() {
+    let lab = Lab::builder()
+        .bridge(Bridge::new("br-a", &["fe80::1/64"]))
+        .bridge(Bridge::new("br-b", &["2001:db8:b::1/64"]))
+        .container(Container::new("a1").on("br-a", &["fe80::2/64"]))
+        .container(Container::new("a2").on("br-a", &["fe80::3/64"]))
+        .container(
+            Container::new("b1")
+                .on("br-b", &["2001:db8:b::2/64", "fe80::2/64"])
+                .on("br-a", &["fe80::4/64"]),
+        )
+        .host_address("br-b", "fe80::1/64")
+        .host_address("eth0", "fe80::a/64")
+        .remote(Remote::default().address("fe80::9/64"))
+        .build()
+        .unwrap();
+    for node in [HOST, "a1", "b1", "remote"] {
+        lab.listen(node, Tcp, 80).unwrap();
+        lab.listen(node, Udp, 80).unwrap();
+    }
+    for protocol in [Tcp, Udp, Icmp] {
+        let port = if protocol == Icmp { 0 } else { 80 };
+        let probe = |from, to| Probe::new(from, ip(to), protocol, 80);
+        let asked = |probe| lab.probe(&[probe]).unwrap().remove(0);
+        for (from, to, interface, at, source) in [
+            ("a2", "fe80::2", "eth0", "a1", "fe80::3"),
+            ("a2", "fe80::1", "eth0", HOST, "fe80::3"),
+            ("b1", "fe80::2", "eth1", "a1", "fe80::4"),
+            ("b1", "fe80::1", "eth0", HOST, "fe80::2"),
+            (HOST, "fe80::2", "br-a", "a1", "fe80::1"),
+            (HOST, "fe80::2", "br-b", "b1", "fe80::1"),
+            (HOST, "fe80::a", "eth0", HOST, "fe80::a"),
+            ("remote", "fe80::a", "eth0", HOST, "fe80::9"),
+        ] {
+            check(&asked(probe(from, to).scope(interface)), at, port, source);
+        }
+        // From a link-local address to a global one.
+        let outcome = asked(
+            probe("remote", HOST6)
+                .scope("eth0")
+                .from_source(ip("fe80::9")),
+        );
+        check(&outcome, HOST, port, "fe80::9");
+        // A global address of another link is out of reach from there: the host does not forward.
+        let outcome = asked(probe("a2", "2001:db8:b::2"));
+        assert!(matches!(outcome, Outcome::Unreachable(_)), "{outcome}");
+        // Without the interface, only an echo request finds its way.
+        let unscoped = asked(probe("a2", "fe80::2"));
+        if protocol == Icmp {
+            check(&unscoped, "a1", 0, "fe80::3");
+        } else {
+            assert_eq!(unscoped, Outcome::Unreachable(Errno::EINVAL));
+        }
+    }
+    // The kernel has added none of its own.
+    for (node, interface) in [
+        ("a1", "eth0"),
+        ("b1", "eth0"),
+        (HOST, "br-b"),
+        (HOST, "eth0"),
+    ] {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
+        let all = lab.run_in(node, read).unwrap();
+        // Address, index, prefix length, scope (20 is link), flags, name.
+        let own = all
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let own = own.filter(|words| words[3] == "20" && words[5] == interface);
+        assert_eq!(own.count(), 1, "{node} {interface}: {all}");
+    }
+    let stranger = Probe::new("a2", ip("fe80::2"), Tcp, 80).scope("eth7");
+    assert!(lab.probe(&[stranger]).is_err());
+}
+
 #[test]
 #[ignore = "needs root and network namespaces: cargo test -- --ignored"]
 fn proxies_show_the_gateway_as_source() {

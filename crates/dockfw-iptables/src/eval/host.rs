@@ -126,7 +126,8 @@ impl Host {
     /// The interface towards an address by longest prefix; a subnet of the host wins over a
     /// route of the same length. The local table is not asked.
     ///
-    /// An IPv6 link-local destination is looked for on the interface of arrival only.
+    /// An IPv6 link-local destination is looked for on the interface of arrival only, or on that
+    /// which the host's own socket names.
     ///
     /// Source: linux v6.12, `include/net/ip6_route.h`, `rt6_need_strict`.
     pub(super) fn route(&self, destination: IpAddr, arrival: &str) -> Option<&str> {
@@ -171,21 +172,26 @@ impl Host {
         }
     }
 
-    /// The interface through which the host sends to an address: its own through lo.
+    /// The interface through which the host sends to an address: its own through lo. A link-local
+    /// destination is looked for on the interface `link` only, unless that is empty.
     ///
-    /// Source: linux v6.12, `net/ipv4/route.c`, `ip_route_output_key_hash_rcu`.
-    pub(super) fn output(&self, destination: IpAddr) -> Option<&str> {
+    /// Source: linux v6.12, `net/ipv4/route.c`, `ip_route_output_key_hash_rcu`;
+    /// `net/ipv6/route.c`, `ip6_route_output_flags_noref`.
+    pub(super) fn output(&self, destination: IpAddr, link: &str) -> Option<&str> {
+        if is_link_local(destination) && !link.is_empty() && !self.has(link, destination) {
+            return self.route(destination, link);
+        }
         match self.kind_and_interface(destination) {
             (AddressKind::Local | AddressKind::Anycast, _) => Some(LOOPBACK),
             (AddressKind::Broadcast, Some(name)) => Some(name),
             (AddressKind::Broadcast | AddressKind::Multicast | AddressKind::Unicast, _) => {
-                self.route(destination, "")
+                self.route(destination, link)
             }
         }
     }
 }
 
-fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 

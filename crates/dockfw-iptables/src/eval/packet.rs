@@ -16,6 +16,11 @@ pub struct Packet {
     ///
     /// Source: linux v6.12, `net/bridge/br_netfilter_hooks.c`, `br_nf_pre_routing_finish`.
     pub to: Option<String>,
+    /// With [`From::Host`] and an IPv6 link-local destination: the interface whose link it is on,
+    /// as the sender's socket says. The first one that leads there if the socket does not say.
+    ///
+    /// Source: linux v6.12, `net/ipv6/route.c`, `rt6_device_match`.
+    pub link: Option<String>,
     /// The source address on the wire, before any rewriting.
     pub source: IpAddr,
     /// The destination address on the wire, of the same family.
@@ -101,6 +106,7 @@ impl Packet {
         Self {
             from,
             to: None,
+            link: None,
             source,
             destination,
             protocol,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Evaluator;
-use super::host::{Host, LOOPBACK, Way};
+use super::host::{self, Host, LOOPBACK, Way};
 use super::matches::Seen;
 use super::nat::{self, Choice, Manip};
 use super::outcome::{Effect, Hook, Outcome, Verdict};
@@ -100,7 +100,11 @@ impl<'a> Walk<'a> {
 
     /// A packet that was received.
     ///
+    /// The kernel refuses to forward from a link-local IPv6 source before it asks FORWARD, back to
+    /// the same link too; that is let pass here, as br_netfilter does for a bridge.
+    ///
     /// Source: linux v6.12, `net/ipv4/ip_input.c`, `ip_forward.c`, `ip_output.c`;
+    /// `net/ipv6/ip6_output.c`, `ip6_forward`;
     /// `net/bridge/br_netfilter_hooks.c`.
     fn received(&mut self, name: &'a str) -> Result<Verdict, Verdict> {
         let bridge = self.packet.to.as_deref();
@@ -115,6 +119,9 @@ impl<'a> Walk<'a> {
         match self.host.input(self.now.destination, input) {
             Way::Host => self.input(input),
             Way::Out(output) => {
+                if input != output && host::is_link_local(self.now.source) {
+                    return Err(Verdict::NoRoute);
+                }
                 self.forward(input, output)?;
                 // Since 5.7 ip_output tells the input interface of routed packets.
                 let input = if bridge == Some(output) { "" } else { input };
@@ -168,7 +175,8 @@ impl<'a> Walk<'a> {
     }
 
     fn output_interface(&self, destination: IpAddr) -> Result<&'a str, Verdict> {
-        self.host.output(destination).ok_or(Verdict::NoRoute)
+        let link = self.packet.link.as_deref().unwrap_or_default();
+        self.host.output(destination, link).ok_or(Verdict::NoRoute)
     }
 
     fn prerouting(&mut self, input: &'a str) -> Step {

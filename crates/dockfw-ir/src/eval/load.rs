@@ -204,7 +204,7 @@ impl Walk<'_> {
     fn address_type(&self, address: IpAddr, device: Option<&str>) -> u32 {
         let of_device = |name: &str| device.is_none_or(|device| device == name);
         let v4 = self.family == NatFamily::Ipv4;
-        match self.host.resolve(address, device.or(self.input)) {
+        match self.host.resolve(address, device.or(self.device())) {
             Target::Local(name) if of_device(name) => addrtype::LOCAL,
             Target::Broadcast(name) if name.is_none_or(of_device) => addrtype::BROADCAST,
             Target::Multicast(_) => addrtype::MULTICAST,
@@ -214,6 +214,18 @@ impl Walk<'_> {
             Target::Local(_) | Target::Broadcast(_) | Target::Unicast(_) | Target::Unreachable => {
                 addrtype::UNICAST
             }
+        }
+    }
+
+    /// The interface that the packet is at.
+    ///
+    /// Source: `net/ipv6/netfilter/nft_fib_ipv6.c`, `nft_fib6_flowi_init`; `net/ipv6/ip6_output.c`,
+    /// `ip6_output` (v6.12).
+    fn device(&self) -> Option<&str> {
+        if self.hook == Hook::Postrouting {
+            self.output
+        } else {
+            self.input
         }
     }
 
@@ -234,7 +246,7 @@ impl Walk<'_> {
         if asks {
             return self.input;
         }
-        let found = match self.host.resolve(address, device.or(self.input)) {
+        let found = match self.host.resolve(address, device.or(self.device())) {
             Target::Unicast(name) => Some(name),
             Target::Broadcast(name) | Target::Multicast(name) => name,
             Target::Local(_) | Target::Anycast(_) | Target::Unreachable => None,

@@ -37,6 +37,11 @@ pub struct Packet {
     ///
     /// Source: `net/bridge/br_netfilter_hooks.c`, `br_nf_pre_routing_finish` (v6.12).
     pub to: Option<String>,
+    /// The interface that a link-local destination is on, for a packet of the host: the scope of
+    /// its socket. Without one, the first interface with a route.
+    ///
+    /// Source: `net/ipv6/route.c`, `ip6_route_output_flags_noref` (v6.12).
+    pub link: Option<String>,
     /// The source address in the IP header.
     pub source: IpAddr,
     /// The destination address in the IP header.
@@ -146,6 +151,7 @@ impl Packet {
         Self {
             from,
             to: None,
+            link: None,
             source,
             destination,
             protocol,

@@ -96,9 +96,12 @@ impl<'e> Walk<'e> {
 
     /// A packet that came in: prerouting, then input or forward and postrouting.
     ///
-    /// The output hook of a bridge tells postrouting no input interface.
+    /// The output hook of a bridge tells postrouting no input interface. What comes from an IPv6
+    /// link-local address is not routed to another link; the forward hook does not see it. (Nor to
+    /// its own one, but what a NAT sends back to a bridge is bridged where br_netfilter is on.)
     ///
-    /// Source: `net/ipv4/ip_input.c`, `ip_forward.c`, `ip_output.c`;
+    /// Source: `net/ipv4/ip_input.c`, `ip_forward.c`, `ip_output.c`; `net/ipv6/ip6_output.c`,
+    /// `ip6_forward`;
     /// `net/bridge/br_netfilter_hooks.c`, `br_nf_post_routing` (v6.12).
     fn received(&mut self, name: &'e str) -> Result<Verdict, Verdict> {
         let bridge = self.packet.to.as_deref();
@@ -115,6 +118,9 @@ impl<'e> Walk<'e> {
             Target::Unicast(output) => {
                 // br_netfilter keeps on the bridge what DNAT leads back to it.
                 let stays = bridge == Some(output);
+                if output != input && is_link_local(self.source) {
+                    return Err(Verdict::NoRoute);
+                }
                 self.forward(input, output, Some(input).filter(|_| !stays))
             }
             Target::Unreachable => Err(Verdict::NoRoute),
@@ -165,7 +171,8 @@ impl<'e> Walk<'e> {
 
     /// The interface by which a packet of the host leaves.
     pub(super) fn route_output(&self) -> Result<&'e str, Verdict> {
-        match self.host.resolve(self.destination, None) {
+        let link = self.packet.link.as_deref();
+        match self.host.resolve(self.destination, link) {
             Target::Local(_) | Target::Anycast(_) => Ok(LOOPBACK),
             Target::Unicast(name) => Ok(name),
             Target::Broadcast(name) | Target::Multicast(name) => name.ok_or(Verdict::NoRoute),
@@ -207,4 +214,8 @@ impl<'e> Walk<'e> {
             entry.status |= status::CONFIRMED;
         }
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

@@ -250,6 +250,24 @@ fn address_types() {
     of(addrtype::UNREACHABLE, "fd00::1");
 }
 
+/// A link-local address is looked up on the interface that the packet is at: of a packet that
+/// leaves, the one it leaves by.
+#[test]
+fn link_local_address_types() {
+    let key = Fib {
+        address: FibAddress::Saddr,
+        ..Fib::daddr_type()
+    };
+    for (destination, expect) in [
+        ("2001:db8::9", addrtype::LOCAL),
+        ("2001:db8:a::2", addrtype::UNREACHABLE),
+    ] {
+        let sent = packet(From::Host, UDP, "fe80::1", destination);
+        let is = equal_at(Hook::Postrouting, key, host32(expect), &sent);
+        assert!(is, "{destination}");
+    }
+}
+
 #[test]
 fn address_types_of_an_interface() {
     let key = Fib {

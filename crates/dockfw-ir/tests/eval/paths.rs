@@ -196,6 +196,55 @@ fn routes() {
     }
 }
 
+/// eth0 and br-a have the same link-local address and subnet, br-a another one besides.
+#[test]
+fn link_local_packets() {
+    let mut host = docker_host();
+    for net in ["fe80::1/64", "fe80:2::1/64"] {
+        host.interfaces[1].addresses.push(net.parse().unwrap());
+    }
+    let none = verified(vec![]);
+    let fate = |packet: &Packet| Evaluator::new(&none).eval(&host, packet).verdict;
+    let sent = |link: Option<&str>, destination| {
+        fate(&Packet {
+            link: link.map(ToOwned::to_owned),
+            ..tcp(From::Host, ("fe80::1", 1), (destination, 80))
+        })
+    };
+    for (link, destination, expect) in [
+        (None, "fe80::2", forwarded("eth0")),
+        (Some("eth0"), "fe80::2", forwarded("eth0")),
+        (Some("br-a"), "fe80::2", forwarded("br-a")),
+        (Some("br-a"), "fe80:2::2", forwarded("br-a")),
+        (Some("eth0"), "fe80:2::2", Fate::NoRoute),
+        (Some("br-a"), "fe80::1", delivered("lo")),
+        (Some("br-a"), "2001:db8::9", forwarded("eth0")),
+    ] {
+        assert_eq!(sent(link, destination), expect, "{destination} by {link:?}");
+    }
+    let received =
+        |input, source, destination| fate(&tcp(by(input), (source, 1), (destination, 80)));
+    for (input, source, destination, expect) in [
+        ("br-a", "fe80::2", "fe80:2::1", delivered("br-a")),
+        ("eth0", "fe80::2", "fe80:2::1", Fate::NoRoute),
+        ("eth0", "2001:db8::2", "fe80:2::2", Fate::NoRoute),
+        // From a link-local source nothing is forwarded, whatever the forward hook would say.
+        ("eth0", "fe80::2", "2001:db8:a::2", Fate::NoRoute),
+        ("eth0", "2001:db8::2", "2001:db8:a::2", forwarded("br-a")),
+    ] {
+        assert_eq!(
+            received(input, source, destination),
+            expect,
+            "{destination}"
+        );
+    }
+    let bridged = Packet {
+        to: Some("br-a".to_owned()),
+        ..tcp(by("veth1"), ("fe80::2", 1), ("2001:db8::2", 80))
+    };
+    assert_eq!(fate(&bridged), forwarded("br-a"));
+}
+
 #[test]
 fn bridged_packets() {
     let bridged = |destination, port| Packet {

@@ -159,7 +159,8 @@ fn host_script(spec: &Builder, peers: &[Node]) -> Result<String> {
     let mut interfaces = BTreeSet::from(["lo"]);
     for bridge in &spec.bridges {
         writeln!(script, "link add {} type bridge", bridge.name)?;
-        configure(&mut script, &bridge.name, &bridge.addresses);
+        let addresses = with_host_addresses(spec, &bridge.name, &bridge.addresses);
+        configure(&mut script, &bridge.name, &addresses);
         interfaces.insert(&bridge.name);
     }
     let mut peers = peers.iter();
@@ -174,7 +175,8 @@ fn host_script(spec: &Builder, peers: &[Node]) -> Result<String> {
             script,
             "link add {interface} type veth peer name eth0 netns {path}"
         )?;
-        configure(&mut script, interface, &remote.host_addresses);
+        let addresses = with_host_addresses(spec, interface, &remote.host_addresses);
+        configure(&mut script, interface, &addresses);
         interfaces.insert(interface);
     }
     for (c, container) in spec.containers.iter().enumerate() {
@@ -196,14 +198,28 @@ fn host_script(spec: &Builder, peers: &[Node]) -> Result<String> {
             }
         }
     }
-    for (interface, address) in &spec.host_addresses {
+    for (interface, _) in &spec.host_addresses {
         if interfaces.insert(interface) {
             // Like a dummy interface, which not every kernel has: a bridge without ports.
             writeln!(script, "link add {interface} type bridge")?;
+            configure(
+                &mut script,
+                interface,
+                &with_host_addresses(spec, interface, &[]),
+            );
         }
-        configure(&mut script, interface, &[*address]);
     }
     Ok(script)
+}
+
+/// The addresses of an interface of the host, with those that [`Builder::host_address`] adds.
+fn with_host_addresses(spec: &Builder, interface: &str, own: &[IpNet]) -> Vec<IpNet> {
+    let more = spec.host_addresses.iter();
+    let more = more.filter(|(name, _)| name == interface);
+    own.iter()
+        .copied()
+        .chain(more.map(|(_, net)| *net))
+        .collect()
 }
 
 /// Addresses and default routes of a remote.
@@ -212,7 +228,7 @@ fn remote_script(remote: &Remote) -> String {
     configure(&mut script, "eth0", &remote.addresses);
     if remote.default_route {
         for gateway in gateways(&remote.host_addresses) {
-            route(&mut script, default_of(gateway), gateway);
+            route(&mut script, default_of(gateway), gateway, Some(0));
         }
     }
     script
@@ -229,20 +245,33 @@ fn container_script(container: &Container, bridges: &[Bridge]) -> Result<String>
         let speaks =
             |gateway: &IpAddr| attachment.addresses.iter().any(|net| net.contains(gateway));
         if !bridge.internal {
-            routed.extend(gateways(&bridge.addresses).filter(speaks));
+            let gateways = gateways(&bridge.addresses).filter(speaks);
+            routed.extend(gateways.map(|gateway| (gateway, i)));
         }
     }
-    for gateway in first_of_each_family(routed.into_iter()) {
-        route(&mut script, default_of(gateway), gateway);
+    for is_ipv4 in [true, false] {
+        let mut of_family = routed.iter();
+        let first = of_family.find(|(gateway, _)| gateway.is_ipv4() == is_ipv4);
+        if let Some((gateway, i)) = first {
+            route(&mut script, default_of(*gateway), *gateway, Some(*i));
+        }
     }
     for (destination, gateway) in &container.routes {
-        route(&mut script, *destination, *gateway);
+        let mut all = container.attachments.iter();
+        let i = all.position(|of| of.addresses.iter().any(|net| net.contains(gateway)));
+        route(&mut script, *destination, *gateway, i);
     }
     Ok(script)
 }
 
 /// Brings an interface up and gives it addresses.
+///
+/// Where a link-local address is among them it is the only one, so that it is known with which
+/// source the kernel speaks to neighbours.
 fn configure(script: &mut String, interface: &str, addresses: &[IpNet]) {
+    if addresses.iter().any(is_link_local) {
+        let _ = writeln!(script, "link set {interface} addrgenmode none");
+    }
     // Up first, so that routes over it can follow; writing to a string does not fail.
     let _ = writeln!(script, "link set {interface} up");
     for address in addresses {
@@ -255,9 +284,15 @@ fn configure(script: &mut String, interface: &str, addresses: &[IpNet]) {
     }
 }
 
-/// Adds a route.
-fn route(script: &mut String, destination: IpNet, gateway: IpAddr) {
-    let _ = writeln!(script, "route add {destination} via {gateway}");
+fn is_link_local(net: &IpNet) -> bool {
+    matches!(net, IpNet::V6(net) if net.addr().is_unicast_link_local())
+}
+
+/// Adds a route by way of interface `eth` of a number, which a link-local gateway needs.
+fn route(script: &mut String, destination: IpNet, gateway: IpAddr, interface: Option<usize>) {
+    let device = interface.map(|number| format!(" dev eth{number}"));
+    let device = device.unwrap_or_default();
+    let _ = writeln!(script, "route add {destination} via {gateway}{device}");
 }
 
 /// The first address of each family.

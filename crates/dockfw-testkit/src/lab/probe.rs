@@ -1,7 +1,7 @@
 //! Probes: many at once from each namespace, without blocking.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -13,7 +13,7 @@ use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{
     MsgFlags, SockProtocol, SockType, SockaddrStorage, bind, connect, getpeername, recv, send,
-    setsockopt, sockopt,
+    sendto, setsockopt, sockopt,
 };
 
 use super::{Lab, Outcome, Protocol, server, socket};
@@ -37,6 +37,11 @@ pub struct Probe {
     pub source: Option<IpAddr>,
     /// The destination.
     pub to: IpAddr,
+    /// The sender's interface that link-local addresses, source and destination, are on: `%eth0`.
+    ///
+    /// Without one, the kernel refuses to connect to a link-local address (`EINVAL`), and an echo
+    /// request takes the first interface that has a route, as `ping` of busybox does.
+    pub scope: Option<String>,
     /// What to send.
     pub protocol: Protocol,
     /// The destination port; ignored for ICMP.
@@ -50,8 +55,18 @@ impl Probe {
             from: from.to_owned(),
             source: None,
             to,
+            scope: None,
             protocol,
             port,
+        }
+    }
+
+    /// Sets the interface of link-local addresses.
+    #[must_use]
+    pub fn scope(self, interface: &str) -> Self {
+        Self {
+            scope: Some(interface.to_owned()),
+            ..self
         }
     }
 
@@ -62,6 +77,18 @@ impl Probe {
             source: Some(source),
             ..self
         }
+    }
+}
+
+impl Probe {
+    /// Whether it is for a link-local address and does not say on which interface, which only a raw
+    /// socket that is not connected can send.
+    ///
+    /// Source: linux v6.12, `net/ipv6/datagram.c`, `__ip6_datagram_connect`; `net/ipv6/ping.c`,
+    /// `ping_v6_sendmsg`; `net/ipv6/raw.c`, `rawv6_sendmsg`.
+    fn is_unscoped_echo(&self) -> bool {
+        let is_link_local = matches!(self.to, IpAddr::V6(to) if to.is_unicast_link_local());
+        self.protocol == Protocol::Icmp && is_link_local && self.scope.is_none()
     }
 }
 
@@ -161,6 +188,8 @@ fn run_chunk(lab: &Lab, probes: &[Probe], indexes: &[usize]) -> Result<Vec<(usiz
 struct Flight<'a> {
     index: usize,
     probe: &'a Probe,
+    /// Where it goes, as the sender's kernel wants it.
+    to: SockaddrStorage,
     socket: OwnedFd,
     /// Tells this probe from all others; the payload of datagrams.
     tag: String,
@@ -179,13 +208,24 @@ impl<'a> Flight<'a> {
             (Protocol::Icmp, IpAddr::V4(_)) => (SockType::Datagram, Some(SockProtocol::Icmp)),
             (Protocol::Icmp, IpAddr::V6(_)) => (SockType::Datagram, Some(SockProtocol::IcmpV6)),
         };
+        let kind = if probe.is_unscoped_echo() {
+            SockType::Raw
+        } else {
+            kind
+        };
+        let scope = probe.scope.as_deref();
+        let port = match probe.protocol {
+            Protocol::Tcp | Protocol::Udp => probe.port,
+            Protocol::Icmp => 0,
+        };
+        let to = socket::scoped(probe.to, port, scope)?;
         let socket = socket::open(socket::family(probe.to), kind, protocol)?;
-        socket::report_errors(&socket, probe.to)?;
+        if !probe.is_unscoped_echo() {
+            // A raw socket is told of the errors of all.
+            socket::report_errors(&socket, probe.to)?;
+        }
         if let Some(source) = probe.source {
-            bind(
-                socket.as_raw_fd(),
-                &SockaddrStorage::from(SocketAddr::new(source, 0)),
-            )?;
+            bind(socket.as_raw_fd(), &socket::scoped(source, 0, scope)?)?;
         }
         if probe.protocol == Protocol::Tcp {
             // Closing resets the connection, so that neither side keeps state of it.
@@ -198,6 +238,7 @@ impl<'a> Flight<'a> {
         Ok(Self {
             index,
             probe,
+            to,
             socket,
             tag,
             line: Vec::new(),
@@ -206,13 +247,10 @@ impl<'a> Flight<'a> {
 
     /// Sends the probe; an outcome if it is decided at once.
     fn launch(&mut self) -> Option<Outcome> {
-        let port = if self.probe.protocol == Protocol::Icmp {
-            0
-        } else {
-            self.probe.port
-        };
-        let to = SockaddrStorage::from(SocketAddr::new(self.probe.to, port));
-        let sent = match connect(self.socket.as_raw_fd(), &to) {
+        if self.probe.is_unscoped_echo() {
+            return self.send().err().map(Outcome::of_error);
+        }
+        let sent = match connect(self.socket.as_raw_fd(), &self.to) {
             Ok(()) | Err(Errno::EINPROGRESS) => self.send(),
             Err(errno) => Err(errno),
         };
@@ -234,7 +272,11 @@ impl<'a> Flight<'a> {
             }
         }
         payload.extend_from_slice(self.tag.as_bytes());
-        send(self.socket.as_raw_fd(), &payload, MsgFlags::empty()).map(drop)
+        let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
+        if self.probe.is_unscoped_echo() {
+            return sendto(fd, &payload, &self.to, flags).map(drop);
+        }
+        send(fd, &payload, flags).map(drop)
     }
 
     /// Sends a datagram once more; the kernel does so itself for TCP, after a second.

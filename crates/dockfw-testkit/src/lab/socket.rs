@@ -1,12 +1,13 @@
 //! Sockets that do not block, answer from the right address, and report every ICMP error.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use nix::libc;
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol,
     SockType, SockaddrIn6, SockaddrStorage, bind, listen, recvmsg, sendmsg, setsockopt, socket,
@@ -39,6 +40,23 @@ pub(super) fn family(address: IpAddr) -> AddressFamily {
     } else {
         AddressFamily::Inet6
     }
+}
+
+/// An address and port; a link-local address with the interface of the calling thread's namespace
+/// that it is on.
+pub(super) fn scoped(
+    address: IpAddr,
+    port: u16,
+    interface: Option<&str>,
+) -> Result<SockaddrStorage> {
+    let address = match (address, interface) {
+        (IpAddr::V6(address), Some(interface)) if address.is_unicast_link_local() => {
+            let index = if_nametoindex(interface).with_context(|| interface.to_owned())?;
+            SocketAddrV6::new(address, port, 0, index).into()
+        }
+        (IpAddr::V4(_) | IpAddr::V6(_), _) => SocketAddr::new(address, port),
+    };
+    Ok(SockaddrStorage::from(address))
 }
 
 /// Whether a socket at `::` takes what comes by IPv4 too.

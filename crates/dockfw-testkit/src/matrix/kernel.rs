@@ -12,7 +12,7 @@ use dockfw_netlink::{Batch, Executor, Expect};
 use super::model::ruleset;
 use super::place::{Place, UPLINK, remotes};
 use super::{Expected, Packet, Question, Scenario, Seen};
-use crate::docker_host::{SANDBOX, lab_with_routes, on_host, start};
+use crate::docker_host::{Extra, SANDBOX, lab_with, on_host, start};
 use crate::lab::{Forged, HOST, Lab, Outcome, Probe, Protocol};
 
 /// How long a probe waits.
@@ -83,8 +83,11 @@ impl Scenario {
 
     fn lab(&self) -> Result<Lab> {
         let place = Place::new(&self.host, &self.setup);
-        let mut builder = lab_with_routes(&self.host, |name| place.extra_routes(name));
-        for remote in remotes(&self.host) {
+        let mut builder = lab_with(&self.host, |name| Extra {
+            addresses: self.setup.link_local(name),
+            routes: place.extra_routes(name),
+        });
+        for remote in remotes(&self.host, &self.setup) {
             builder = builder.remote(remote);
         }
         for (interface, addresses) in &self.setup.addresses {
@@ -96,6 +99,14 @@ impl Scenario {
             builder = builder.host_sysctl("net.ipv4.conf.all.route_localnet", "1");
         }
         let lab = builder.timeout(PATIENCE).build()?;
+        for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+            let wanted = place.has_bridge_netfilter();
+            let set = lab.host_sysctl(&format!("net.bridge.{key}"), if wanted { "1" } else { "0" });
+            // Where br_netfilter is there it is on from the start, otherwise there is no such key.
+            if wanted {
+                set.context("br_netfilter")?;
+            }
+        }
         start(&lab, &self.host)?;
         for (node, protocol, port) in self.setup.listeners()? {
             lab.listen(node, protocol, port)?;
@@ -155,8 +166,10 @@ fn is_lost(packet: &Packet, rules: Rules, seen: &Seen) -> bool {
         Expected::Reaches { .. } => {
             matches!(seen, Seen::Nothing | Seen::OneWay { .. } | Seen::Accepted)
         }
-        Expected::OneWay { .. } | Expected::Refused => *seen == Seen::Nothing,
-        Expected::Nothing | Expected::Unreachable => false,
+        Expected::OneWay { .. } | Expected::Refused | Expected::Unreachable => {
+            *seen == Seen::Nothing
+        }
+        Expected::Nothing => false,
     }
 }
 
@@ -170,12 +183,18 @@ fn ask(lab: &Lab, packets: &[(usize, &Packet)]) -> Result<Vec<(usize, Seen)>> {
         .map(|(_, packet)| {
             let Question {
                 from,
+                source,
                 to,
+                scope,
                 protocol,
                 port,
                 ..
-            } = &packet.question;
-            Probe::new(from, *to, *protocol, *port)
+            } = packet.question.clone();
+            Probe {
+                source,
+                scope,
+                ..Probe::new(&from, to, protocol, port)
+            }
         })
         .collect();
     let outcomes = lab.probe(&probes)?;

@@ -45,6 +45,8 @@ pub struct Arrival {
     pub ends: Ends,
     /// What it speaks.
     pub protocol: Protocol,
+    /// For a link-local destination of the host: the interface it is on.
+    pub link: Option<String>,
     /// Its mark.
     pub mark: u32,
     /// For an answer: the flow's first packet on the wire, and the answer expected to it.
@@ -194,6 +196,7 @@ impl Model for DockerModel<'_> {
         packet.ports = ports(before, protocol);
         packet.icmp = icmp;
         packet.to = arrival.interface.clone().filter(|_| arrival.bridged);
+        packet.link.clone_from(&arrival.link);
         if let Some((original, reply)) = arrival.answers {
             let tuple = |of: Ends| docker::Tuple {
                 source: of.source.0,
@@ -243,6 +246,7 @@ impl Model for DockfwModel<'_> {
         packet.icmp = icmp;
         packet.mark = arrival.mark;
         packet.to = arrival.interface.clone().filter(|_| arrival.bridged);
+        packet.link.clone_from(&arrival.link);
         if let Some((original, reply)) = arrival.answers {
             let tuple = |of: Ends, answer: bool| {
                 let (protocol_number, icmp) = numbers(protocol, destination, answer);

@@ -1,12 +1,16 @@
 //! Where things are in a scenario: names, addresses, routes and listeners.
 
+mod way;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use dockfw_lower::docker::binding::for_each_binding;
 use dockfw_lower::docker::publish;
 use dockfw_lower::host::{Container, Driver, Host, Network};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+pub(super) use way::Way;
 
 use super::table::Setup;
 use crate::docker_host::{SANDBOX, gateways, has_bridge_netfilter, sandbox, service_ports};
@@ -30,21 +34,6 @@ pub struct Place<'s> {
     remotes: Vec<Remote>,
 }
 
-/// How a packet of a node gets to somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The node itself.
-    Itself,
-    /// Over a bridge from port to port, past all hooks.
-    Past(String),
-    /// Over a bridge from port to port, shown to the hooks by br_netfilter.
-    Bridged(String),
-    /// To the host, by this interface.
-    Host(String),
-    /// From the host.
-    Out,
-}
-
 impl<'s> Place<'s> {
     /// The place of a policy and a setup.
     pub fn new(host: &'s Host, setup: &'s Setup) -> Self {
@@ -54,20 +43,54 @@ impl<'s> Place<'s> {
             host,
             setup,
             nodes,
-            remotes: remotes(host),
+            remotes: remotes(host, setup),
         }
+    }
+
+    /// The link-local addresses behind a name: `host` on the uplink, `gw-NETWORK` on the bridge, a
+    /// remote or a container.
+    pub(super) fn link_local(&self, name: &str) -> Result<Vec<IpAddr>> {
+        let interface = match name.strip_prefix("gw-") {
+            Some(network) => {
+                let network = self.host.networks.iter().find(|of| of.name == network);
+                let bridge = network.context("no such network")?.bridge.as_ref();
+                Some(bridge.context("no bridge")?.to_string())
+            }
+            None => (name == HOST).then(|| UPLINK.to_owned()),
+        };
+        let own: Vec<IpNet> = if let Some(interface) = interface {
+            let all = self.interfaces().into_iter();
+            all.filter(|(of, _)| *of == interface)
+                .flat_map(|(_, own)| own)
+                .collect()
+        } else if let Some(remote) = self.remote(name) {
+            remote.addresses.clone()
+        } else {
+            let container = self.container(name).context("no such container")?;
+            self.endpoints(container).map(|(.., net)| net).collect()
+        };
+        let own = own.iter().map(IpNet::addr).filter(is_link_local);
+        let own: Vec<IpAddr> = own.collect();
+        ensure!(!own.is_empty(), "{name} is given no link-local address");
+        Ok(own)
     }
 
     /// The addresses behind a name, IPv4 before IPv6: `host` and `remote` on their link,
     /// `gw-NETWORK`, a container, or a container in one of its networks: `CONTAINER@NETWORK`.
+    /// Link-local ones only where they are those of the network.
     pub(super) fn addresses(&self, name: &str) -> Result<Vec<IpAddr>> {
         let plain = |nets: &[IpNet]| nets.iter().map(IpNet::addr).collect();
         if name == HOST {
             let uplink = self.remotes.first().context("no uplink")?;
             return Ok(plain(&uplink.host_addresses));
         }
+        let extra = self.setup.link_local(name);
         if let Some(remote) = self.remote(name) {
-            return Ok(plain(&remote.addresses));
+            let all = remote.addresses.iter();
+            return Ok(all
+                .filter(|net| !extra.contains(net))
+                .map(IpNet::addr)
+                .collect());
         }
         if let Some(network) = name.strip_prefix("gw-") {
             let network = self.host.networks.iter().find(|of| of.name == network);
@@ -79,8 +102,10 @@ impl<'s> Place<'s> {
         };
         let container = self.container(name).context("no such container")?;
         let all = self.endpoints(container);
-        let all = all.filter(|(of, _)| network.is_none_or(|name| name == of.name));
-        Ok(plain(&all.map(|(_, net)| net).collect::<Vec<_>>()))
+        let all = all.filter(|(_, of, net)| {
+            network.is_none_or(|name| name == of.name) && !extra.contains(net)
+        });
+        Ok(all.map(|(.., net)| net.addr()).collect())
     }
 
     fn container(&self, name: &str) -> Option<&Container> {
@@ -91,26 +116,34 @@ impl<'s> Place<'s> {
         self.remotes.iter().find(|of| of.name == name)
     }
 
-    /// A container's networks with its addresses there.
+    /// A container's interfaces with their networks and addresses there.
     fn endpoints<'a>(
         &self,
         of: &'a Container,
-    ) -> impl Iterator<Item = (&'s Network, IpNet)> + use<'a, 's> {
+    ) -> impl Iterator<Item = (String, &'s Network, IpNet)> + use<'a, 's> {
         let networks = &self.host.networks;
-        of.endpoints.iter().flat_map(|endpoint| {
-            let network = networks.get(endpoint.network);
-            let ipv4 = network.and_then(|network| {
-                let length = network.ipv4?.subnet.prefix_len();
-                let net = IpNet::new(endpoint.ipv4?.into(), length).ok()?;
-                Some((network, net))
-            });
-            let ipv6 = network.and_then(|network| {
-                let length = network.ipv6?.subnet.prefix_len();
-                let net = IpNet::new(endpoint.ipv6?.into(), length).ok()?;
-                Some((network, net))
-            });
-            ipv4.into_iter().chain(ipv6)
-        })
+        let setup = self.setup;
+        of.endpoints
+            .iter()
+            .enumerate()
+            .flat_map(move |(number, endpoint)| {
+                let network = networks.get(endpoint.network);
+                let extra = setup.link_local(&of.name).into_iter();
+                let extra = extra.filter(move |_| number == 0);
+                let extra = extra.filter_map(move |net| Some((network?, net)));
+                let ipv4 = network.and_then(|network| {
+                    let length = network.ipv4?.subnet.prefix_len();
+                    let net = IpNet::new(endpoint.ipv4?.into(), length).ok()?;
+                    Some((network, net))
+                });
+                let ipv6 = network.and_then(|network| {
+                    let length = network.ipv6?.subnet.prefix_len();
+                    let net = IpNet::new(endpoint.ipv6?.into(), length).ok()?;
+                    Some((network, net))
+                });
+                let all = ipv4.into_iter().chain(ipv6).chain(extra);
+                all.map(move |(network, net)| (format!("eth{number}"), network, net))
+            })
     }
 
     /// The host's interfaces with their addresses, without lo.
@@ -152,55 +185,9 @@ impl<'s> Place<'s> {
             .collect()
     }
 
-    /// The way from a node to an address, and the source address that it takes by itself.
-    pub(super) fn way(&self, from: &str, to: IpAddr) -> Option<(Way, IpAddr)> {
-        let of_family = |nets: &[IpNet]| {
-            let same = nets.iter().find(|net| net.addr().is_ipv4() == to.is_ipv4());
-            same.map(IpNet::addr)
-        };
-        if from == HOST {
-            return Some((Way::Out, self.own_source(to)?));
-        }
-        if let Some(remote) = self.remote(from) {
-            let source = of_family(&remote.addresses)?;
-            return Some((Way::Host(remote.host_interface.clone()), source));
-        }
-        let container = self.container(from)?;
-        for (network, own) in self.endpoints(container) {
-            let bridge = network.bridge.as_ref()?.to_string();
-            if own.addr() == to {
-                return Some((Way::Itself, to));
-            }
-            if own.contains(&to) {
-                let way = if gateways(network).iter().any(|of| of.addr() == to) {
-                    Way::Host(bridge)
-                } else if has_bridge_netfilter(self.host) {
-                    Way::Bridged(bridge)
-                } else {
-                    Way::Past(bridge)
-                };
-                return Some((way, own.addr()));
-            }
-        }
-        let forced = self.setup.default_route.iter().any(|of| of == from);
-        let (network, own) = self.endpoints(container).find(|(network, own)| {
-            own.addr().is_ipv4() == to.is_ipv4()
-                && (forced || !network.internal)
-                && gateways(network)
-                    .iter()
-                    .any(|gateway| own.contains(gateway))
-        })?;
-        Some((Way::Host(network.bridge.as_ref()?.to_string()), own.addr()))
-    }
-
-    /// The source address of a packet of the host.
-    fn own_source(&self, to: IpAddr) -> Option<IpAddr> {
-        let interfaces = self.interfaces();
-        let mut own = interfaces.iter().flat_map(|(_, addresses)| addresses);
-        if to.is_loopback() || own.clone().any(|net| net.addr() == to) {
-            return Some(to);
-        }
-        own.find(|net| net.contains(&to)).map(IpNet::addr)
+    /// Whether rules see what bridges pass from port to port.
+    pub(super) fn has_bridge_netfilter(&self) -> bool {
+        self.setup.bridge_netfilter || has_bridge_netfilter(self.host)
     }
 
     /// The node that has an address behind an interface of the host.
@@ -213,7 +200,7 @@ impl<'s> Place<'s> {
         }
         let mut containers = self.nodes.iter();
         let found = containers.find(|container| {
-            self.endpoints(container).any(|(network, own)| {
+            self.endpoints(container).any(|(_, network, own)| {
                 let bridge = network.bridge.as_ref();
                 own.addr() == address && bridge.is_some_and(|of| of.as_str() == interface)
             })
@@ -275,7 +262,7 @@ impl<'s> Place<'s> {
 }
 
 /// The machine on the uplink, and Windows where it is mirrored.
-pub(super) fn remotes(host: &Host) -> Vec<Remote> {
+pub(super) fn remotes(host: &Host, setup: &Setup) -> Vec<Remote> {
     let windows = Remote::new(
         WINDOWS,
         "loopback0",
@@ -284,7 +271,14 @@ pub(super) fn remotes(host: &Host) -> Vec<Remote> {
     );
     let mut all = vec![Remote::default()];
     all.extend(host.wsl2_mirrored.then_some(windows));
+    for remote in &mut all {
+        remote.addresses.extend(setup.link_local(&remote.name));
+    }
     all
+}
+
+fn is_link_local(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn of_binding(protocol: publish::Protocol) -> Protocol {

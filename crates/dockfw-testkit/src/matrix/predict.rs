@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::model::{Arrival, End, Ends, Model};
-use super::place::{Place, UPLINK, Way};
+use super::place::{Place, Way};
 use super::{Question, Seen};
 use crate::lab::{HOST, Protocol};
 
@@ -25,7 +25,12 @@ pub fn predict(place: &Place<'_>, model: &dyn Model, question: &Question) -> (Se
     let to = (question.to, question.port);
     let seen = match question.forged {
         Some(source) => course.forged(&question.from, source, to),
-        None => course.ask(&question.from, to),
+        None => course.ask(
+            &question.from,
+            question.source,
+            to,
+            question.scope.as_deref(),
+        ),
     };
     (seen, course.trail)
 }
@@ -50,12 +55,22 @@ enum Landing {
 
 impl Course<'_> {
     /// A packet and its answer.
-    fn ask(&mut self, from: &str, to: (IpAddr, u16)) -> Seen {
-        let Some((way, source)) = self.place.way(from, to.0) else {
+    fn ask(
+        &mut self,
+        from: &str,
+        source: Option<IpAddr>,
+        to: (IpAddr, u16),
+        scope: Option<&str>,
+    ) -> Seen {
+        // A socket is not connected to a link-local address without an interface.
+        let unscoped = is_link_local(to.0) && scope.is_none();
+        let way = self.place.way(from, to.0, scope);
+        let way = way.filter(|_| !unscoped || self.protocol == Protocol::Icmp);
+        let Some((way, own)) = way else {
             return Seen::Unreachable;
         };
         let asked = Ends {
-            source: (source, self.source_port()),
+            source: (source.unwrap_or(own), self.source_port()),
             destination: to,
         };
         match self.go(from, &way, asked, None) {
@@ -75,7 +90,7 @@ impl Course<'_> {
         let way = gateway
             .iter()
             .find(|own| own.is_ipv4() == to.0.is_ipv4())
-            .and_then(|own| self.place.way(from, *own));
+            .and_then(|own| self.place.way(from, *own, None));
         let Some((way, _)) = way else {
             return Seen::Unreachable;
         };
@@ -117,7 +132,7 @@ impl Course<'_> {
         match relay.filter(|_| node == HOST) {
             Some(target) => {
                 self.trail.push(format!("docker-proxy to {target}"));
-                let inner = self.ask(HOST, (target.ip(), target.port()));
+                let inner = self.ask(HOST, None, (target.ip(), target.port()), None);
                 let reached = matches!(inner, Seen::Reached { .. });
                 if self.protocol == Protocol::Tcp && !reached {
                     // It accepts before it knows.
@@ -141,14 +156,16 @@ impl Course<'_> {
         answer: Seen,
     ) -> Seen {
         let back = match way {
-            Way::Past(_) | Way::Itself => Some(way.clone()),
-            Way::Bridged(_) | Way::Host(_) | Way::Out => {
-                self.place.way(node, got.source.0).map(|(way, _)| way)
+            Way::Past(_) | Way::Itself => Some((way.clone(), asked.destination.0)),
+            // The host answers a link-local client by the link it came from.
+            Way::Host(link) if node == HOST => self.place.way(node, got.source.0, Some(link)),
+            Way::Bridged(_) | Way::Host(_) | Way::Out(_) => {
+                self.place.way(node, got.source.0, None)
             }
         };
         self.trail.push(format!("the answer of {node}"));
         let answered = got.inverse();
-        let landing = back.map(|back| self.go(node, &back, answered, Some((asked, answered))));
+        let landing = back.map(|(back, _)| self.go(node, &back, answered, Some((asked, answered))));
         let came_back = matches!(
             landing,
             Some(Landing::Node(at, ends)) if at == from && ends == asked.inverse()
@@ -167,6 +184,10 @@ impl Course<'_> {
     /// A packet from its sender to whoever gets it.
     fn go(&mut self, from: &str, way: &Way, ends: Ends, answers: Option<(Ends, Ends)>) -> Landing {
         let to = ends.destination.0;
+        let link = match way {
+            Way::Out(link) => link.clone(),
+            Way::Itself | Way::Past(_) | Way::Bridged(_) | Way::Host(_) => None,
+        };
         let (interface, bridged) = match way {
             Way::Itself => return Landing::Node(from.to_owned(), ends),
             Way::Past(bridge) => {
@@ -177,12 +198,13 @@ impl Course<'_> {
             }
             Way::Bridged(bridge) => (Some(bridge), true),
             Way::Host(interface) => (Some(interface), false),
-            Way::Out => (None, false),
+            Way::Out(_) => (None, false),
         };
         let departure = self.model.walk(&Arrival {
             mark: interface.map_or(0, |name| self.place.mark(name)),
             interface: interface.cloned(),
             bridged,
+            link,
             ends,
             protocol: self.protocol,
             answers,
@@ -208,9 +230,11 @@ impl Course<'_> {
                 None => Landing::Lost,
             },
             End::Dropped => Landing::Lost,
-            // The host's ICMP error goes back the way it came.
-            End::NoRoute if interface.is_some_and(|name| name == UPLINK) => Landing::Lost,
             End::NoRoute => Landing::NoRoute,
         }
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

@@ -48,6 +48,10 @@ pub struct Case {
 pub struct Setup {
     /// Listeners beside those of published ports, by node: `"81/tcp"`.
     pub listen: BTreeMap<String, Vec<String>>,
+    /// Link-local addresses of containers and remotes on their `eth0`, by node, instead of those
+    /// by their Ethernet addresses.
+    #[serde(deserialize_with = "networks")]
+    pub link_local: BTreeMap<String, Vec<IpNet>>,
     /// More addresses of the host, by interface.
     #[serde(deserialize_with = "networks")]
     pub addresses: BTreeMap<String, Vec<IpNet>>,
@@ -57,6 +61,8 @@ pub struct Setup {
     pub mark: Option<u32>,
     /// docker-proxies that belong to no rule: address and port of the host, those of the container.
     pub relay: Vec<(SocketAddr, SocketAddr)>,
+    /// Rules see what bridges pass from port to port, also where dockerd does not need it.
+    pub bridge_netfilter: bool,
     /// The host takes loopback addresses from its links: `route_localnet` on `all`.
     pub route_localnet: bool,
 }
@@ -68,9 +74,10 @@ struct Row {
     /// Rows of docker-semantics §6: `"F1"`, or `"6.10 icc=false, proxy on"`.
     #[serde(rename = "row")]
     specification: OneOrMany,
-    /// Senders.
+    /// Senders; `NAME%eth0` sends from its link-local address there.
     from: OneOrMany,
     /// `NAME:PORT`, `NAME:PORT/udp`, `NAME/icmp`; an address in place of the name for one family.
+    /// `NAME%eth0` is its link-local address, on that interface of the sender.
     to: OneOrMany,
     /// One family only.
     family: Option<OneFamily>,
@@ -123,6 +130,11 @@ fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<I
 }
 
 impl Setup {
+    /// The link-local addresses that a node is given.
+    pub(super) fn link_local(&self, node: &str) -> Vec<IpNet> {
+        self.link_local.get(node).cloned().unwrap_or_default()
+    }
+
     /// Adds what another one has.
     pub(super) fn extend(&mut self, other: &Self) {
         for (node, ports) in &other.listen {
@@ -131,11 +143,13 @@ impl Setup {
                 .or_default()
                 .extend(ports.iter().cloned());
         }
+        self.link_local.extend(other.link_local.clone());
         self.addresses.extend(other.addresses.clone());
         self.default_route
             .extend(other.default_route.iter().cloned());
         self.mark = other.mark.or(self.mark);
         self.relay.extend(&other.relay);
+        self.bridge_netfilter |= other.bridge_netfilter;
         self.route_localnet |= other.route_localnet;
     }
 
@@ -191,11 +205,18 @@ impl Row {
         packets: &mut Vec<Packet>,
     ) -> Result<()> {
         let (name, protocol, port) = destination(to)?;
+        let (name, to_scope) = scoped(name);
         let addresses = match name.parse::<IpAddr>() {
             Ok(address) => vec![address],
+            Err(_a_name) if to_scope.is_some() => place.link_local(name)?,
             Err(_a_name) => place.addresses(name)?,
         };
-        let own = place.addresses(from)?;
+        let (from, from_scope) = scoped(from);
+        let own = match from_scope {
+            Some(_) => place.link_local(from)?,
+            None => place.addresses(from)?,
+        };
+        let source = own.first().copied().filter(|_| from_scope.is_some());
         for to in addresses {
             let wanted = match self.family {
                 Some(OneFamily::Ipv4) => to.is_ipv4(),
@@ -226,7 +247,9 @@ impl Row {
                 rows: self.specification.as_slice().to_vec(),
                 question: Question {
                     from: from.to_owned(),
+                    source,
                     to,
+                    scope: to_scope.or(from_scope).map(ToOwned::to_owned),
                     protocol,
                     port,
                     forged,
@@ -280,8 +303,16 @@ impl Words {
     }
 }
 
-/// The source in the family of the destination. A single address stands for itself: a relay may
-/// change the family.
+/// A name or an address, and the interface behind it.
+fn scoped(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('%') {
+        Some((name, interface)) => (name, Some(interface)),
+        None => (text, None),
+    }
+}
+
+/// The source in the family of the destination, with `%` the link-local one. A single address
+/// stands for itself: a relay may change the family.
 fn source_for(place: &Place<'_>, sources: &[String], to: IpAddr) -> Result<IpAddr> {
     if let [one] = sources
         && let Ok(address) = one.parse()
@@ -291,7 +322,10 @@ fn source_for(place: &Place<'_>, sources: &[String], to: IpAddr) -> Result<IpAdd
     for source in sources {
         let addresses = match source.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_a_name) => place.addresses(source)?,
+            Err(_a_name) => match scoped(source) {
+                (name, Some(_)) => place.link_local(name)?,
+                (name, None) => place.addresses(name)?,
+            },
         };
         if let Some(address) = addresses
             .into_iter()

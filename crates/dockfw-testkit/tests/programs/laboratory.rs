@@ -193,6 +193,7 @@ fn compare(family: Family, text: &str, program: &Program, ours: &[Verified]) -> 
                 to,
                 protocol,
                 port,
+                ..
             } = probe;
             let source = source.map_or(String::new(), |of| format!(" ({of})"));
             let theirs_text = end(theirs);

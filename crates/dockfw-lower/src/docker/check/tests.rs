@@ -190,10 +190,28 @@ fn ipv6_subnets() {
         &host,
         "error network 0 Subnet(Ipv6): fe80::/10 overlaps the link-local subnet fe80::/64",
     );
-    host.networks[0].ipv6 = Some(family("fe80::/64"));
-    fine(&host);
-    host.networks[0].ipv6 = Some(family("fe80:1::/64"));
-    fine(&host);
+    for part in [
+        "fe80::/65",
+        "fe80::8000:0:0:0/65",
+        "fe80::2/128",
+        "fe80::/63",
+    ] {
+        host.networks[0].ipv6 = Some(family(part));
+        let message = format!(
+            "error network 0 Subnet(Ipv6): {part} overlaps the link-local subnet fe80::/64"
+        );
+        one(&host, &message);
+    }
+    // Link-local or next to it, and nothing of fe80::/64.
+    for subnet in [
+        "fe80::/64",
+        "fe80:1234::/64",
+        "fe80:0:0:1::/64",
+        "fec0::/64",
+    ] {
+        host.networks[0].ipv6 = Some(family(subnet));
+        fine(&host);
+    }
 }
 
 #[test]
