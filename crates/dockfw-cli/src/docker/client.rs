@@ -163,11 +163,11 @@ impl Client {
         self.container(id).await
     }
 
-    /// A network; `None` when it does not exist.
+    /// A network; `None` when it does not exist, or is one that swarm only has for each node's own.
     pub(super) async fn network(&self, id: &str) -> Result<Option<Network>, Error> {
         let answer = self.api.inspect_network(id, None::<InspectNetworkOptions>);
         match within(self.timeout, "about a network", answer).await {
-            Ok(answer) => Ok(Some(convert::inspected_network(answer))),
+            Ok(answer) => Ok(convert::inspected_network(answer)),
             Err(Error::Answer { why, .. }) if why == NOT_FOUND => Ok(None),
             Err(error) => Err(error),
         }
@@ -191,12 +191,16 @@ impl Client {
         Ok(convert::services(&services))
     }
 
-    /// What concerns swarm: members of its bridge, and published ports.
-    pub(super) async fn swarm(&self, swarm: Swarm) -> Result<(Members, Vec<ServicePort>), Error> {
+    /// What concerns swarm: members of its bridge, and published ports. A manager without a leader
+    /// knows everything but those.
+    pub(super) async fn swarm(
+        &self,
+        swarm: Swarm,
+    ) -> Result<(Members, Result<Vec<ServicePort>, Error>), Error> {
         Ok(match swarm {
-            Swarm::Inactive => (Members::default(), Vec::new()),
-            Swarm::Worker => (self.gateway_bridge().await?, Vec::new()),
-            Swarm::Manager => (self.gateway_bridge().await?, self.services().await?),
+            Swarm::Inactive => (Members::default(), Ok(Vec::new())),
+            Swarm::Worker => (self.gateway_bridge().await?, Ok(Vec::new())),
+            Swarm::Manager => (self.gateway_bridge().await?, self.services().await),
         })
     }
 
@@ -209,9 +213,9 @@ impl Client {
             daemon,
             networks: by_id(listing.networks),
             ingress_sandbox: members.sandbox.clone(),
-            services,
             ..State::default()
         };
+        state.note_services(services);
         let mut asked = JoinSet::new();
         for Summary { id, name, .. } in listing.containers {
             let client = self.clone();

@@ -105,6 +105,9 @@ impl Stop {
 /// only when it has started. What ends is told without asking. An answer that is older than what
 /// was told is dropped.
 ///
+/// A container that a listing finds different is told of as soon as dockerd has answered about it,
+/// before the [`Message::State`], unless that is the first one of a connection.
+///
 /// A [`Message::State`] does not wait long for containers that do not answer: those that were told
 /// of before are in it as they were, also after a reconnection, unless the list says that their
 /// addresses or ports are not theirs any more; all of them are in [`State::unread`]. Before the

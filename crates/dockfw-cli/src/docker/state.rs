@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Error;
 use super::daemon::Daemon;
 
 /// What a dockerd says of itself and its objects.
@@ -20,9 +21,25 @@ pub struct State {
     pub ingress_sandbox: Option<String>,
     /// What services publish through the routing mesh; empty unless this node is a manager.
     pub services: Vec<ServicePort>,
+    /// Why [`services`](Self::services) are as they were before, and none before the first answer:
+    /// a manager without a leader does not know them.
+    pub services_unread: Option<String>,
     /// Running containers that dockerd did not describe, and why, by name. One that is in
     /// [`containers`](Self::containers) all the same is there as it was before.
     pub unread: Vec<Unread>,
+}
+
+impl State {
+    /// Takes what services publish; without an answer it stays as it was.
+    pub(super) fn note_services(&mut self, answer: Result<Vec<ServicePort>, Error>) {
+        match answer {
+            Ok(services) => {
+                self.services = services;
+                self.services_unread = None;
+            }
+            Err(error) => self.services_unread = Some(error.to_string()),
+        }
+    }
 }
 
 /// A container that could not be read.

@@ -14,7 +14,7 @@ use dockfw_ir::table::Family;
 use dockfw_ir::{Set, Verified};
 use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect, QueryError, RuleHandles};
 
-use super::super::apply::{Applied, Change, How, apply};
+use super::super::apply::{ATTEMPTS, Applied, Change, How, apply};
 use super::super::output::Failure;
 
 /// What commits.
@@ -154,23 +154,11 @@ impl Enforcer {
                 change: None,
             }));
         }
-        let Some(generation) = self.known.as_ref().map(|of| of.generation) else {
-            return Ok(None);
-        };
         let name = dockfw_lower::table_name();
         let batch =
             Batch::elements(Family::Inet, &name, removed, added).map_err(Failure::Encode)?;
-        let committed = match self.executor.commit(&batch, Expect::Generation(generation)) {
-            Ok(committed) => committed,
-            // Somebody was faster; or an element is there, or is not, or has no room: what is known
-            // of the kernel is not what it has.
-            Err(
-                CommitError::Stale { .. } | CommitError::Refused(_) | CommitError::Unknown { .. },
-            ) => {
-                self.known = None;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
+        let Some(committed) = self.send(&batch)? else {
+            return Ok(None);
         };
         self.note(committed, None);
         Ok(Some(Enforced {
@@ -231,18 +219,16 @@ impl Enforcer {
 
     /// Compares with what was committed last, without asking the kernel.
     fn compared(&mut self, wanted: &Verified) -> Result<Option<Enforced>, Failure> {
+        if self.is_overtaken()? && !(self.own && self.adopt()?) {
+            self.known = None;
+        }
         let Some(Known {
-            generation,
             ruleset: Some(last),
+            ..
         }) = &self.known
         else {
             return Ok(None);
         };
-        let generation = *generation;
-        if self.executor.generation()? != generation {
-            self.known = None;
-            return Ok(None);
-        }
         let changes = rulesets(&last.tables, wanted);
         if changes.is_empty() {
             return Ok(Some(Enforced {
@@ -256,17 +242,10 @@ impl Enforcer {
         let Ok(batch) = Batch::change(&changes, &RuleHandles::new()) else {
             return Ok(None);
         };
-        let committed = match self.executor.commit(&batch, Expect::Generation(generation)) {
-            Ok(committed) => committed,
-            Err(
-                CommitError::Stale { .. } | CommitError::Refused(_) | CommitError::Unknown { .. },
-            ) => {
-                self.known = None;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
         let counts = changes.counts();
+        let Some(committed) = self.send(&batch)? else {
+            return Ok(None);
+        };
         self.note(committed, Some(wanted.clone()));
         Ok(Some(Enforced {
             way: Way::Compared,
@@ -274,6 +253,29 @@ impl Enforcer {
             counts: Some(counts),
             change: None,
         }))
+    }
+
+    /// Changes what is known; `None` when it is not what the kernel has, and nothing was changed.
+    fn send(&mut self, batch: &Batch) -> Result<Option<Committed>, Failure> {
+        for _ in 0..ATTEMPTS {
+            let Some(generation) = self.known.as_ref().map(|of| of.generation) else {
+                return Ok(None);
+            };
+            match self.executor.commit(batch, Expect::Generation(generation)) {
+                Ok(committed) => return Ok(Some(committed)),
+                // Somebody was faster, with tables of their own.
+                Err(CommitError::Stale { .. }) if self.own && self.adopt()? => {}
+                // Somebody was faster; or an element is there, or is not, or has no room.
+                Err(
+                    CommitError::Stale { .. }
+                    | CommitError::Refused(_)
+                    | CommitError::Unknown { .. },
+                ) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.known = None;
+        Ok(None)
     }
 
     fn note(&mut self, committed: Committed, ruleset: Option<Verified>) {
@@ -285,9 +287,9 @@ impl Enforcer {
     }
 
     /// When others committed between ours and the look at the generation, they may have changed our
-    /// tables.
+    /// tables, unless those belong to us.
     fn doubt(&mut self, committed: Committed) {
-        if committed.generation != committed.generation_before.wrapping_add(1) {
+        if !self.own && committed.generation != committed.generation_before.wrapping_add(1) {
             self.known = None;
         }
     }

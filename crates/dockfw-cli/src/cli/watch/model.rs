@@ -1,6 +1,6 @@
 //! What is wanted: the policy files and what dockerd says, folded into one host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use dockfw_ir::verify::verify;
@@ -113,6 +113,8 @@ impl Model {
                 } else {
                     Effect::Opens
                 };
+                // What did not answer has.
+                self.state.unread.retain(|of| of.id != id);
                 // A name that is noted already is the one in force.
                 self.stale.containers.entry(id.clone()).or_insert(name);
                 match container {
@@ -165,6 +167,7 @@ impl Model {
             || host.containers.iter().any(|of| !of.links.is_empty())
             || !self.base.host.containers.is_empty()
             || host.ingress.is_some()
+            || self.shares_names()
         {
             return None;
         }
@@ -204,6 +207,24 @@ impl Model {
                 added,
                 after: After { changes, what },
             }
+        })
+    }
+
+    /// Whether a container that came or went has, or had, a name that is another's too: then a name
+    /// does not say what is in force of whom. That is so until an earlier owner is known to have
+    /// been renamed.
+    fn shares_names(&self) -> bool {
+        let stale = &self.stale.containers;
+        let before = stale.values().flatten();
+        let now = stale.keys().filter_map(|id| self.state.containers.get(id));
+        let before: Vec<&str> = before.map(String::as_str).collect();
+        let now: Vec<&str> = now.map(|of| of.name.as_str()).collect();
+        [before, now].into_iter().any(|names| {
+            let distinct: BTreeSet<&str> = names.iter().copied().collect();
+            let has_another = |(id, of): (&String, &docker::Container)| {
+                distinct.contains(of.name.as_str()) && !stale.contains_key(id)
+            };
+            distinct.len() < names.len() || self.state.containers.iter().any(has_another)
         })
     }
 
@@ -253,11 +274,17 @@ impl Model {
         self.in_force.as_ref().map_or(&[], |built| &built.notes)
     }
 
-    /// Which container has each address now.
+    /// Which container has each address now, of those with which flows pass the host. What is in an
+    /// overlay or on a macvlan does not, and others that do may have the same address: the manager
+    /// of a swarm does not know the networks of this host.
     fn owners(&self) -> BTreeMap<IpAddr, String> {
         let containers = self.state.containers.iter();
+        let passes = |endpoint: &&docker::Endpoint| {
+            let network = self.state.networks.get(&endpoint.network_id);
+            network.is_none_or(|of| !matches!(of.driver.as_str(), "overlay" | "macvlan"))
+        };
         let of = |(id, container): (&String, &docker::Container)| {
-            let endpoints = container.endpoints.iter();
+            let endpoints = container.endpoints.iter().filter(passes);
             let texts = endpoints.flat_map(|of| [&of.ipv4, &of.ipv6]);
             let addresses = texts.filter_map(|text| text.parse::<IpAddr>().ok());
             addresses

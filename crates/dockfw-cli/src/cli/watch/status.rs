@@ -161,16 +161,15 @@ impl Writer {
     pub(super) fn write_now(&mut self, now: Instant, report: &Report<'_>) {
         let Some(place) = &self.place else { return };
         self.last = Some(now);
-        self.stale = false;
         let result = place.say(format!("{:#}\n", report.to_json()).as_bytes());
-        match result {
-            Err(error) if !self.failed => {
-                tracing::warn!(%error, "the status is not written; dockfw status does not show it");
-                self.failed = true;
-            }
-            Err(_) => {}
-            Ok(()) => self.failed = false,
+        if let Err(error) = &result
+            && !self.failed
+        {
+            tracing::warn!(%error, "the status is not written; dockfw status does not show it");
         }
+        self.failed = result.is_err();
+        // The old one is shown until then.
+        self.stale = self.failed;
     }
 }
 
@@ -273,4 +272,42 @@ pub(in super::super) fn to_text(runs: bool, said: &Value) -> String {
         let _ = writeln!(text, "  problem: {}", text_of(problem));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Instant, SystemTime};
+
+    use super::super::metrics::{Gauges, Metrics};
+    use super::{Daemon, INTERVAL, Report, Writer};
+    use crate::state::State;
+
+    #[test]
+    fn what_could_not_be_written_is_written_later() {
+        let name = format!("dockfw-status-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let place = State::open_or_create(&folder).unwrap().watching().unwrap();
+        let report = Report {
+            started: SystemTime::now(),
+            daemon: &Daemon::default(),
+            policy: &[],
+            gauges: &Gauges::default(),
+            metrics: &Metrics::default(),
+            last_event: None,
+            left_out: &[],
+            problems: &[],
+        };
+        let mut writer = Writer::new(place);
+        let begun = Instant::now();
+        // Nothing can be written where a folder is.
+        let obstacle = folder.join(".watch.incoming");
+        std::fs::create_dir(&obstacle).unwrap();
+        writer.write(begun, &report);
+        assert_eq!(writer.due(begun), Some(begun + INTERVAL));
+        std::fs::remove_dir(&obstacle).unwrap();
+        writer.write(begun + INTERVAL, &report);
+        assert_eq!(writer.due(begun + INTERVAL), None);
+        assert!(folder.join("watch.json").exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -11,6 +11,9 @@ use super::GATEWAY_BRIDGE;
 use crate::docker::daemon::{Daemon, Found, Swarm};
 use crate::docker::{Container, Endpoint, Network, Port, ServicePort, Subnet};
 
+/// The label of networks that stand for those of each node.
+const PREDEFINED: &str = "com.docker.swarm.predefined";
+
 /// The member of [`GATEWAY_BRIDGE`] that is the ingress sandbox.
 const SANDBOX: &str = "ingress-sbox";
 
@@ -65,9 +68,16 @@ pub(super) fn network(of: bollard::models::Network) -> Network {
     }
 }
 
-/// A network that was asked about.
-pub(super) fn inspected_network(of: NetworkInspect) -> Network {
-    Network {
+/// A network that was asked about; `None` for swarm's `bridge` and `host`, which stand for those of
+/// each node, under ids of their own. dockerd tells of them in events, but leaves them out of lists.
+///
+/// Source: moby v20.10.24, `daemon/cluster/networks.go`, `Cluster.getNetworks`.
+pub(super) fn inspected_network(of: NetworkInspect) -> Option<Network> {
+    let labels = of.labels.as_ref();
+    if labels.is_some_and(|labels| labels.get(PREDEFINED).is_some_and(|is| is == "true")) {
+        return None;
+    }
+    Some(Network {
         name: of.name.unwrap_or_default(),
         id: of.id.unwrap_or_default(),
         driver: of.driver.unwrap_or_default(),
@@ -77,7 +87,7 @@ pub(super) fn inspected_network(of: NetworkInspect) -> Network {
         config_only: of.config_only.unwrap_or(false),
         subnets: subnets(of.ipam),
         options: options(of.options),
-    }
+    })
 }
 
 fn options(options: Option<HashMap<String, String>>) -> BTreeMap<String, String> {

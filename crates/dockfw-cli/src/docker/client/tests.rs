@@ -143,7 +143,7 @@ fn fields_of_later_daemons_are_read() {
         "IPAM": { "Config": [{ "Subnet": "fd00::/64", "Gateway": "fd00::1" }, { "Subnet": "" }] },
         "Status": { "IPAM": {} },
     });
-    let network = convert::inspected_network(read(network));
+    let network = convert::inspected_network(read(network)).unwrap();
     assert!(!network.ipv4 && network.ipv6);
     assert_eq!(network.subnets.len(), 1);
 

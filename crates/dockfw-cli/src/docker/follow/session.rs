@@ -61,6 +61,9 @@ struct Session<F> {
     again: bool,
     /// Containers in networks that are not known yet.
     waiting: Vec<Waiting>,
+    /// Containers that could not be read and are asked about again in a moment; once each, however
+    /// often they were asked about.
+    unreadable: BTreeSet<String>,
     /// The last event of each container that was asked about.
     stamps: BTreeMap<String, Stamp>,
     /// Networks of the listing that is under way which nobody was told of.
@@ -114,6 +117,7 @@ pub(super) async fn run(
         round: None,
         again: false,
         waiting: Vec::new(),
+        unreadable: BTreeSet::new(),
         stamps: BTreeMap::new(),
         untold: BTreeSet::new(),
         wrong_event: None,
@@ -180,7 +184,10 @@ impl<F: FnMut(Message)> Session<F> {
                 network,
                 at,
             } => self.network(&id, question, network, at),
-            Input::Again { id, at } => self.ask_container(id, at),
+            Input::Again { id, at } => {
+                self.unreadable.remove(&id);
+                self.ask_container(id, at);
+            }
         }
         Ok(())
     }
@@ -230,28 +237,23 @@ impl<F: FnMut(Message)> Session<F> {
             (None, Some(round)) => round.at.clone(),
             (None, None) => listing(),
         };
-        // What a listing finds is told at its end, all at once.
-        let is_listed = |round: &Round| at.is_none() && round.open.contains(id);
-        let is_silent = self.round.as_ref().is_some_and(is_listed);
+        // What a listing finds different is told as soon as what an event does: an address that is
+        // another's by now must not wait for who does not answer.
         match inspected {
             _ if !is_new => {}
-            Inspected::Running(container) if is_silent => {
-                self.note_container(id, Some(&container));
-            }
-            Inspected::Gone if is_silent => {
-                self.note_container(id, None);
-            }
             Inspected::Running(container) => self.hold_or_set(container, stamp),
             Inspected::Gone => self.set_container(id.to_owned(), None, stamp),
             Inspected::Unread(why) => {
                 if let Some(round) = &mut self.round {
                     round.unread.insert(id.to_owned(), why);
                 }
-                let (inputs, id) = (self.inputs.clone(), id.to_owned());
-                self.tasks.spawn(async move {
-                    tokio::time::sleep(AGAIN).await;
-                    let _ = inputs.send(Input::Again { id, at: stamp });
-                });
+                if self.unreadable.insert(id.to_owned()) {
+                    let (inputs, id) = (self.inputs.clone(), id.to_owned());
+                    self.tasks.spawn(async move {
+                        tokio::time::sleep(AGAIN).await;
+                        let _ = inputs.send(Input::Again { id, at: stamp });
+                    });
+                }
             }
         }
         if at.is_none() {

@@ -30,6 +30,10 @@ struct Daemon {
     info: Option<&'static str>,
     /// What docker_gwbridge is, if it is there.
     gateway_bridge: Option<&'static str>,
+    /// What services there are, for a manager.
+    services: Option<&'static str>,
+    /// Containers that are in the list, and end before they are asked about.
+    ended: Vec<String>,
     /// How often each path was asked for.
     asked: BTreeMap<String, u32>,
     events: Vec<UnixStream>,
@@ -81,6 +85,11 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
             let all: Vec<String> = daemon.networks.iter().map(|id| network(id)).collect();
             Some(format!("[{}]", all.join(",")))
         }
+        ["networks", "predefined"] => Some(
+            "{\"Id\":\"predefined\",\"Name\":\"bridge\",\"Driver\":\"bridge\",\"Scope\":\"swarm\",\
+             \"Labels\":{\"com.docker.swarm.predefined\":\"true\"}}"
+                .to_owned(),
+        ),
         ["networks", id] => daemon
             .networks
             .iter()
@@ -98,9 +107,11 @@ fn answer(mut stream: UnixStream, shared: &(Mutex<Daemon>, Condvar)) {
                 .collect();
             Some(format!("[{}]", all.join(",")))
         }
+        ["services"] => daemon.services.map(str::to_owned),
         ["containers", id, "json"] => daemon
             .containers
             .get(*id)
+            .filter(|_| !daemon.ended.iter().any(|of| of == id))
             .map(|address| container(id, address)),
         _ => None,
     };
@@ -390,6 +401,51 @@ fn a_listing_does_not_wait_for_one_that_hangs() {
 }
 
 #[test]
+fn what_a_listing_finds_different_does_not_wait_for_one_that_hangs() {
+    let fake = Fake::new();
+    for (id, address) in [("c1", "n1/1"), ("c2", "n1/2"), ("c3", "n1/3")] {
+        fake.start(id, address);
+    }
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state c1=1 c2=2 c3=3 unread  networks 1");
+    // c2 ends and c3 gets another address when they have been listed; their events come later.
+    fake.change(|of| of.held.push("c1".to_owned()));
+    fake.change(|of| of.ended.push("c2".to_owned()));
+    fake.start("c3", "n1/33");
+    fake.event("daemon", "reload", "host");
+    fake.wait(|of| of.asked.get("containers/c2/json") == Some(&2));
+    fake.wait(|of| of.asked.get("containers/c3/json") == Some(&2));
+    std::thread::sleep(Duration::from_millis(100));
+    fake.event("container", "die", "c2");
+    fake.event("container", "update", "c3");
+    // Their addresses may be others' by now: nothing of it waits for the end of the listing.
+    let mut next = [follower.next(), follower.next()];
+    next.sort();
+    assert_eq!(next, ["c2 gone after listing", "c3 33 after listing"]);
+    fake.change(|of| of.held.clear());
+    assert_eq!(follower.next(), "state c1=1 c3=33 unread  networks 1");
+}
+
+#[test]
+fn one_that_cannot_be_read_is_asked_about_once_a_second() {
+    let fake = Fake::new();
+    fake.start("c1", "n1/1");
+    fake.change(|of| of.broken.push("containers/c1/json".to_owned()));
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread c1 networks 1");
+    for _ in 0..30 {
+        fake.event("container", "update", "c1");
+    }
+    fake.wait(|of| of.asked.get("containers/c1/json") > Some(&30));
+    let (before, begun) = (fake.asked("containers/c1/json"), Instant::now());
+    fake.wait(|of| of.asked.get("containers/c1/json") >= Some(&(before + 3)));
+    std::thread::sleep(Duration::from_secs(1));
+    let asked = u64::from(fake.asked("containers/c1/json") - before);
+    let seconds = begun.elapsed().as_secs() + 2;
+    assert!(asked <= seconds, "{asked} times in {seconds} s");
+}
+
+#[test]
 fn everything_is_listed_again_and_what_hangs_stays_as_it_was() {
     let fake = Fake::new();
     fake.start("c1", "n1/1");
@@ -400,7 +456,7 @@ fn everything_is_listed_again_and_what_hangs_stays_as_it_was() {
     fake.change(|of| of.networks.push("n2".to_owned()));
     let next = loop {
         let next = follower.next();
-        if !next.ends_with("networks 1") {
+        if next.ends_with("networks 2") {
             break next;
         }
     };
@@ -440,6 +496,7 @@ fn a_daemon_that_is_gone_is_found_again() {
     fake.start("c1", "n1/1");
     let follower = Follower::new(&fake, HOUR);
     assert_eq!(follower.next(), "state c1=1 unread  networks 1");
+    fake.wait(|of| !of.events.is_empty());
     std::fs::remove_file(fake.path()).unwrap();
     let ended = |of: &mut Daemon| of.events.clear();
     fake.change(ended);
@@ -520,6 +577,7 @@ fn what_was_known_outlives_the_connection() {
     let follower = Follower::new(&fake, HOUR);
     let all = "state c1=1 c2=2 c3=3 c4=4 unread  networks 1";
     assert_eq!(follower.next(), all);
+    fake.wait(|of| !of.events.is_empty());
     // c1 has not answered to the next connection, c2 is not there any more, c3 has not answered
     // either, and its address is another's.
     fake.change(|of| {
@@ -604,6 +662,56 @@ fn an_answer_of_docker_info_that_does_not_come_changes_nothing() {
     fake.change(|of| of.broken.clear());
     fake.change(|of| of.info = Some("{}"));
     while swarm() != Swarm::Inactive {}
+}
+
+/// A manager tells of them when it gets a leader; they are in no list.
+#[test]
+fn a_network_that_swarm_has_for_each_nodes_own_is_none() {
+    let fake = Fake::new();
+    fake.change(|of| of.info = Some(MANAGER));
+    let follower = Follower::new(&fake, HOUR);
+    assert_eq!(follower.next(), "state  unread  networks 1");
+    fake.event("network", "update", "predefined");
+    fake.wait(|of| of.asked.contains_key("networks/predefined"));
+    follower.is_quiet();
+}
+
+const MANAGER: &str = "{\"Swarm\":{\"LocalNodeState\":\"active\",\"ControlAvailable\":true}}";
+
+#[test]
+fn a_swarm_without_a_leader_is_no_dockerd_that_is_lost() {
+    let fake = Fake::new();
+    fake.change(|of| {
+        of.info = Some(MANAGER);
+        of.services = Some(
+            "[{\"Endpoint\":{\"Ports\":[{\"Protocol\":\"tcp\",\"TargetPort\":80,\
+             \"PublishedPort\":8088,\"PublishMode\":\"ingress\"}]}}]",
+        );
+    });
+    let follower = Follower::new(&fake, HOUR);
+    let services = || {
+        let message = follower.messages.recv_timeout(PATIENCE).unwrap();
+        let Message::State { state, .. } = message else {
+            panic!("{message:?}")
+        };
+        let ports: Vec<u16> = state.services.iter().map(|of| of.published).collect();
+        (ports, state.services_unread)
+    };
+    assert_eq!(services(), (vec![8088], None));
+    fake.change(|of| of.broken.push("services".to_owned()));
+    fake.event("daemon", "reload", "host");
+    let why = "dockerd did not answer the list of services: broken (status 500)";
+    assert_eq!(services(), (vec![8088], Some(why.to_owned())));
+    // Containers are followed all the same.
+    fake.start("c1", "n1/1");
+    fake.event("container", "start", "c1");
+    assert_eq!(follower.next(), "c1 1 after start c1");
+    fake.change(|of| {
+        of.broken.clear();
+        of.services = Some("[]");
+    });
+    fake.event("daemon", "reload", "host");
+    assert_eq!(services(), (vec![], None));
 }
 
 #[test]

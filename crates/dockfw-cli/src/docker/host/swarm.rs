@@ -29,6 +29,11 @@ pub(super) fn ingress(state: &State, base: &Base, notes: &mut Vec<String>) -> Op
             protocol,
         });
     }
+    if let Some(why) = &state.services_unread {
+        notes.push(format!(
+            "what services publish is as it was before, as far as it was known: {why}"
+        ));
+    }
     if state.daemon.swarm == Swarm::Worker && base.services.is_empty() {
         notes.push(
             "this node is a worker of a swarm and does not know what services publish; write \

@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use super::{Effect, Model, Next};
 use crate::docker::daemon::{Found, Settings};
-use crate::docker::{Container, Daemon, Endpoint, Message, Network, Port, Stamp, State, Subnet};
+use crate::docker::{
+    Container, Daemon, Endpoint, Message, Network, Port, Stamp, State, Subnet, Unread,
+};
 use crate::policy::Base;
 
 fn stamp() -> Stamp {
@@ -399,4 +401,116 @@ fn links_stay_between_their_containers() {
     // What is put right when others have changed it.
     let ruleset = world.model.ruleset().unwrap().unwrap();
     assert_eq!(elements(&ruleset.tables[0].sets), world.whole());
+}
+
+/// A name is another container's now, and the one that had it is known to be renamed only later.
+#[test]
+fn a_name_of_two_containers_takes_nothing_from_either() {
+    for has_elements in [true, false] {
+        let mut world = World::default();
+        let mut state = State {
+            daemon: daemon(false),
+            ..State::default()
+        };
+        for number in [0, 1] {
+            state.networks.insert(network(number).id, network(number));
+        }
+        let networks: &[usize] = if has_elements { &[0] } else { &[] };
+        let old = container(0, networks, has_elements);
+        state.containers.insert(old.id.clone(), old.clone());
+        let state = Box::new(state);
+        world.model.fold(Message::State { state, at: stamp() });
+        world.settle();
+        let mut heir = container(1, &[1], true);
+        heir.name.clone_from(&old.name);
+        tell(&mut world, 1, Some(heir));
+        world.settle();
+        let mut renamed = old;
+        renamed.name = "renamed".to_owned();
+        tell(&mut world, 0, Some(renamed));
+        world.settle();
+        assert_eq!(world.kernel, world.whole());
+        // What is put right when others have changed it.
+        let ruleset = world.model.ruleset().unwrap().unwrap();
+        assert_eq!(elements(&ruleset.tables[0].sets), world.whole());
+        tell(&mut world, 1, None);
+        world.settle();
+        assert_eq!(world.kernel, world.whole());
+    }
+}
+
+#[test]
+fn a_container_that_answers_at_last_is_not_left_out() {
+    let mut world = settled();
+    let late = container(1, &[1], true);
+    let mut state = world.model.state.clone();
+    state.unread = [
+        (&late.id, &late.name),
+        (&container(0, &[], false).id, &"c0".to_owned()),
+    ]
+    .map(|(id, name)| Unread {
+        name: name.clone(),
+        id: id.clone(),
+        why: "dockerd has not answered yet".to_owned(),
+    })
+    .to_vec();
+    let state = Box::new(state);
+    world.model.fold(Message::State { state, at: stamp() });
+    world.settle();
+    assert_eq!(world.model.left_out().len(), 1);
+    let is_as_before = |of: &String| of.contains("is as it was before");
+    assert_eq!(
+        world
+            .model
+            .notes()
+            .iter()
+            .filter(|of| is_as_before(of))
+            .count(),
+        1
+    );
+    tell(&mut world, 1, Some(late));
+    world.settle();
+    assert_eq!(world.model.left_out(), []);
+    assert_eq!(
+        world
+            .model
+            .notes()
+            .iter()
+            .filter(|of| is_as_before(of))
+            .count(),
+        1
+    );
+    assert_eq!(world.kernel, world.whole());
+}
+
+/// The manager of a swarm gives addresses of overlays away, and does not know the host's networks.
+#[test]
+fn an_address_inside_an_overlay_is_nobody_elses() {
+    let mut world = World::default();
+    let mut state = State {
+        daemon: daemon(false),
+        ..State::default()
+    };
+    let overlay = |driver: &str| Network {
+        driver: driver.to_owned(),
+        ..network(0)
+    };
+    let addresses = |gone: &std::collections::BTreeSet<std::net::IpAddr>| {
+        gone.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    state.networks.insert(network(0).id, overlay("overlay"));
+    state.networks.insert(network(1).id, network(1));
+    let task = container(0, &[0, 1], false);
+    state.containers.insert(task.id.clone(), task);
+    let state = Box::new(state);
+    world.model.fold(Message::State { state, at: stamp() });
+    world.settle();
+    tell(&mut world, 0, None);
+    match world.commit() {
+        Next::Elements { after, .. } | Next::Whole { after, .. } => {
+            let changes = world.model.committed(after);
+            assert_eq!(addresses(&changes.gone), ["172.19.0.2"]);
+        }
+        Next::Nothing => panic!("it went"),
+    }
 }

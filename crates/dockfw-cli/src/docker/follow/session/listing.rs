@@ -21,7 +21,7 @@ pub(super) struct Listed {
     networks: Vec<Network>,
     containers: Vec<Summary>,
     members: Arc<Members>,
-    services: Vec<ServicePort>,
+    services: Result<Vec<ServicePort>, Error>,
 }
 
 /// A listing that is under way.
@@ -73,7 +73,7 @@ impl<F: FnMut(Message)> Session<F> {
         let state = &mut self.state;
         state.daemon = listed.daemon;
         state.ingress_sandbox.clone_from(&listed.members.sandbox);
-        state.services = listed.services;
+        state.note_services(listed.services);
         let mut networks = by_id(listed.networks);
         networks.retain(|id, _| !self.tracker.is_gone_since(id, since));
         let told = std::mem::take(&mut state.networks);
