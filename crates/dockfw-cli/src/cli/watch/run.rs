@@ -229,6 +229,9 @@ impl<'a> Watch<'a> {
         let (kind, stamp) = match &message {
             Message::State { state, at } => {
                 self.found(state)?;
+                if !self.settings.is_empty() {
+                    self.look_at_settings();
+                }
                 ("listing", Some(at.clone()))
             }
             Message::Container { at, others, .. } => {

@@ -8,7 +8,7 @@ use dockfw_lower::host::Host;
 use tracing::{debug, info, warn};
 
 use super::super::super::counts;
-use super::super::super::settings::Wanted;
+use super::super::super::settings::{self, Wanted};
 use super::super::changes::Changes;
 use super::super::metrics::Gauges;
 use super::super::status::Report;
@@ -33,35 +33,46 @@ impl Watch<'_> {
 
     /// Makes, or reports, the settings of the host that what has come needs.
     pub(super) fn apply_settings(&mut self, changes: &Changes) {
+        if changes.skeleton {
+            self.look_at_settings();
+            return;
+        }
+        let publishes = changes.came.iter().any(|of| !of.publish.is_empty());
+        let Some(host) = self.model.host().filter(|_| publishes) else {
+            return;
+        };
+        let came = Host {
+            containers: changes.came.clone(),
+            networks: host.networks.clone(),
+            daemon: host.daemon.clone(),
+            ..Host::default()
+        };
+        let report = Wanted::new(&came, self.model.manages_sysctls()).apply();
+        self.tell_settings(&report, &[]);
+    }
+
+    /// All of them anew: what was wrong may have been put right.
+    pub(super) fn look_at_settings(&mut self) {
         let Some(host) = self.model.host() else {
             return;
         };
-        let publishes = changes.came.iter().any(|of| !of.publish.is_empty());
-        let wanted = if changes.skeleton {
-            self.settings.clear();
-            Wanted::new(host, self.model.manages_sysctls())
-        } else if publishes {
-            let came = Host {
-                containers: changes.came.clone(),
-                networks: host.networks.clone(),
-                daemon: host.daemon.clone(),
-                ..Host::default()
-            };
-            Wanted::new(&came, self.model.manages_sysctls())
-        } else {
-            return;
-        };
-        let report = wanted.apply();
+        let report = Wanted::new(host, self.model.manages_sysctls()).apply();
+        let before = std::mem::take(&mut self.settings);
+        self.tell_settings(&report, &before);
+    }
+
+    fn tell_settings(&mut self, report: &settings::Report, before: &[String]) {
         for line in report.written().lines() {
             info!("{line}");
         }
         for line in report.notes().lines().map(str::to_owned) {
-            if !self.settings.contains(&line) {
-                if self.told.insert(line.clone()) {
-                    warn!("{line}");
-                }
-                self.settings.push(line);
+            if self.settings.contains(&line) {
+                continue;
             }
+            if !before.contains(&line) && self.told.insert(line.clone()) {
+                warn!("{line}");
+            }
+            self.settings.push(line);
         }
     }
 
