@@ -1,10 +1,9 @@
 //! `dockfw release`
 
-use dockfw_netlink::{Batch, Executor};
+use dockfw_netlink::Executor;
 use serde_json::json;
 
 use super::Exit;
-use super::apply::commit;
 use super::journal::PlaceArgs;
 use super::output::{Failure, print, print_json};
 use super::tables;
@@ -15,12 +14,7 @@ pub(super) fn run(place: &PlaceArgs, as_json: bool) -> Result<Exit, Failure> {
     refuse_if_watched(place)?;
     let name = dockfw_lower::table_name();
     let mut executor = Executor::open()?;
-    let present = tables::present(&mut executor, &name)?;
-    if !present.is_empty() {
-        let of = present.iter().map(|family| (*family, &name));
-        let batch = Batch::delete(of).map_err(Failure::Encode)?;
-        commit(&mut executor, &batch)?;
-    }
+    let present = tables::remove(&mut executor, &name)?;
     let existed = !present.is_empty();
     if as_json {
         print_json(&json!({

@@ -3,7 +3,10 @@
 use dockfw_ir::Ruleset;
 use dockfw_ir::name::TableName;
 use dockfw_ir::table::Family;
-use dockfw_netlink::{Executor, QueryError};
+use dockfw_netlink::{Batch, Executor, QueryError};
+
+use super::apply::commit;
+use super::output::Failure;
 
 /// The families in which we have a table: of policies, of IPv4 and of IPv6 rules files.
 pub(super) const FAMILIES: [Family; 3] = [Family::Inet, Family::Ip, Family::Ip6];
@@ -20,6 +23,17 @@ pub(super) fn present(
         }
     }
     Ok(found)
+}
+
+/// Deletes all tables of ours, in one transaction; says of which families there were some.
+pub(super) fn remove(executor: &mut Executor, name: &TableName) -> Result<Vec<Family>, Failure> {
+    let present = present(executor, name)?;
+    if !present.is_empty() {
+        let of = present.iter().map(|family| (*family, name));
+        let batch = Batch::delete(of).map_err(Failure::Encode)?;
+        commit(executor, &batch)?;
+    }
+    Ok(present)
 }
 
 /// Those of our families that a ruleset has.

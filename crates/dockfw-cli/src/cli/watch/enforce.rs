@@ -16,6 +16,7 @@ use dockfw_netlink::{Batch, CommitError, Committed, Executor, Expect, QueryError
 
 use super::super::apply::{ATTEMPTS, Applied, Change, How, apply};
 use super::super::output::Failure;
+use super::super::tables;
 
 /// What commits.
 #[derive(Debug)]
@@ -108,6 +109,13 @@ impl Enforcer {
         Ok(self.executor.table(Family::Inet, &name)?.is_none())
     }
 
+    /// Deletes our tables.
+    pub(super) fn remove(&mut self) -> Result<(), Failure> {
+        self.known = None;
+        let name = dockfw_lower::table_name();
+        tables::remove(&mut self.executor, &name).map(drop)
+    }
+
     /// Looks whether our tables are still what they were, after others have committed, and makes
     /// them so.
     pub(super) fn check(&mut self, wanted: Verified) -> Result<Enforced, Failure> {
@@ -194,14 +202,21 @@ impl Enforcer {
             before: true,
             ..How::default()
         };
-        self.known = None;
+        let known = self.known.take();
+        let applied = apply(&mut self.executor, &wanted, &how).inspect_err(|failure| {
+            // What the kernel does not take changes nothing; tables that are ours alone would have
+            // to be made anew to know them again.
+            if failure.is_of_ruleset() {
+                self.known = known;
+            }
+        })?;
         let Applied {
             committed,
             generation,
             changed,
             change,
             ..
-        } = apply(&mut self.executor, &wanted, &how)?;
+        } = applied;
         self.known = Some(Known {
             generation,
             ruleset: Some(wanted),

@@ -1,5 +1,6 @@
 //! The loop.
 
+mod begin;
 mod keep;
 mod say;
 
@@ -9,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use dockfw_ir::Verified;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
 use super::super::Exit;
 use super::super::output::Failure;
@@ -22,8 +23,9 @@ use super::pace::Pace;
 use super::signals::Signal;
 use super::status::{Daemon, LastEvent, Writer};
 use super::{WatchArgs, tell};
-use crate::docker::{Address, Message, Stamp, State, Verdict};
+use crate::docker::{Address, Message, Stamp};
 use crate::state::Watching;
+use begin::Beginning;
 
 /// How often the generation of the kernel's ruleset is asked for.
 const LOOK: Duration = Duration::from_millis(10);
@@ -73,10 +75,7 @@ pub(super) struct Watch<'a> {
     metrics: Metrics,
     status: Writer,
     daemon: Daemon,
-    /// dockerd has answered, and has no rules of its own as far as is known.
-    checked: bool,
-    /// What dockerd has is in force.
-    complete: bool,
+    beginning: Beginning,
     /// The policy files.
     files: Vec<PathBuf>,
     /// Events that the next commit answers.
@@ -131,8 +130,7 @@ impl<'a> Watch<'a> {
                 address: address.to_string(),
                 ..Daemon::default()
             },
-            checked: false,
-            complete: false,
+            beginning: Beginning::Unanswered { alone: false },
             files: arguments.input.files(),
             stamps: Vec::new(),
             last_event: None,
@@ -252,84 +250,6 @@ impl<'a> Watch<'a> {
         }
         self.stamps.extend(stamp);
         Ok(())
-    }
-
-    /// dockerd has answered.
-    fn found(&mut self, state: &State) -> Result<(), Failure> {
-        let version = format!("{} (API {})", state.daemon.version, state.daemon.api);
-        if !self.daemon.connected || self.daemon.version != version {
-            info!(
-                dockerd = %self.daemon.address, version = state.daemon.version,
-                api = state.daemon.api, live_restore = state.daemon.live_restore,
-                "connected"
-            );
-        }
-        self.daemon.connected = true;
-        self.daemon.version = version;
-        self.daemon.error = None;
-        let verdict = state.daemon.firewall_off();
-        let problem = match &verdict {
-            Verdict::Off => None,
-            // Nothing is done beside it; before it answered, the policy may have had to be.
-            Verdict::On { .. } if !self.checked => {
-                let done = if self.model.host().is_some() {
-                    "the policy alone is in force, by which nothing reaches a container (`dockfw \
-                     release` removes it)"
-                } else {
-                    "nothing was changed"
-                };
-                return Err(Failure::Firewall(format!("{done}: {verdict}")));
-            }
-            Verdict::On { .. } | Verdict::Unknown { .. } => Some(verdict.to_string()),
-        };
-        if problem != self.firewall {
-            match (&verdict, &problem) {
-                (Verdict::On { .. }, Some(problem)) => error!("{problem}"),
-                (_, Some(problem)) => warn!("{problem}"),
-                (_, None) => info!("{verdict}"),
-            }
-        }
-        self.firewall = problem;
-        self.checked = true;
-        Ok(())
-    }
-
-    /// There is no dockerd.
-    fn lost(&mut self, problem: &crate::docker::Error) {
-        if self.daemon.connected {
-            self.metrics.lost += 1;
-        }
-        warn!(error = %problem, "no dockerd; the rules stay as they are");
-        self.daemon.connected = false;
-        self.daemon.error = Some(problem.to_string());
-        if !self.ready {
-            self.ready_without_dockerd();
-        }
-    }
-
-    /// Counts as ready though dockerd has not answered, which may wait for us: what was in force
-    /// stays; without anything, the policy alone, by which nothing reaches a container.
-    fn ready_without_dockerd(&mut self) {
-        if self.pace.due().is_some() {
-            return;
-        }
-        match self.enforcer.is_absent() {
-            Ok(false) => {
-                self.set_ready("the rules that were in force, until dockerd answers");
-            }
-            Ok(true) => {
-                self.commit();
-            }
-            Err(error) => self.failed(&error.into()),
-        }
-    }
-
-    /// Says once that this is ready.
-    fn set_ready(&mut self, what: &str) {
-        if !std::mem::replace(&mut self.ready, true) {
-            info!("ready: in force are {what}");
-            self.manager.ready();
-        }
     }
 
     /// The policy is read again.
@@ -466,17 +386,19 @@ impl<'a> Watch<'a> {
         tell::changes(&changes, self.model.host(), lag, &enforced);
         self.tell_left_out();
         self.apply_settings(&changes);
-        if self.checked {
-            let is_first = !self.complete;
-            self.complete = true;
-            self.set_ready("the rules of all containers");
-            self.cut_later(enforced.change, old, &changes);
-            if is_first {
-                self.look_for_leftovers();
-            }
-        } else {
+        match self.beginning {
             // What runs is not known yet, and its flows are not cut for that.
-            self.set_ready("the rules of the policy alone, until dockerd answers");
+            Beginning::Unanswered { .. } => {
+                self.set_ready("the rules of the policy alone, until dockerd answers");
+            }
+            Beginning::Answered | Beginning::Over => {
+                self.set_ready("the rules of all containers");
+                self.cut_later(enforced.change, old, &changes);
+                if matches!(self.beginning, Beginning::Answered) {
+                    self.beginning = Beginning::Over;
+                    self.look_for_leftovers();
+                }
+            }
         }
         match enforced.way {
             Way::Elements if !self.enforcer.owns() => {
