@@ -26,7 +26,7 @@ test-netns *args:
 
 # a real dockerd with its own rules and beside dockfw: a line per packet; as root, with docker.io and busybox-static
 test-dockerd *args:
-    cargo test -p dockfw --test dockerd --test dockerd_watch --test guide --test dockerd_life --test dockerd_faults --test dockerd_churn -- --ignored --nocapture {{args}}
+    cargo test -p dockfw --test 'dockerd*' --test guide -- --ignored --nocapture {{args}}
 
 # containers that come and go, for minutes, and 200 that are started at once; as root
 churn cycles="1000" storm="200":
