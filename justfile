@@ -28,6 +28,11 @@ test-netns *args:
 test-dockerd *args:
     cargo test -p dockfw --test 'dockerd*' --test guide -- --ignored --nocapture {{args}}
 
+# the same with the dockerd of another Debian release beside this machine's: sid has 28, trixie 26; as root
+test-dockerd-newer suite="sid" *args:
+    sh crates/dockfw-testkit/src/dockerd/fetch.sh {{suite}} target/dockerd/{{suite}}
+    DOCKFW_DOCKERD="$PWD/target/dockerd/{{suite}}" cargo test -p dockfw --test dockerd --test dockerd_watch --test guide --test dockerd_life --test dockerd_faults --test dockerd_churn --test docker --test clean -- --ignored --nocapture {{args}}
+
 # containers that come and go, for minutes, and 200 that are started at once; as root
 churn cycles="1000" storm="200":
     DOCKFW_CHURN_CYCLES={{cycles}} DOCKFW_CHURN_STORM={{storm}} cargo test -p dockfw --test dockerd_churn -- --ignored --nocapture

@@ -22,6 +22,7 @@ use dockfw::docker::{self, Address, Base, Message, Options, Stop, Verdict};
 use dockfw_ir::print::nft_replacing;
 use dockfw_ir::verify::verify;
 use dockfw_lower::lower;
+use dockfw_testkit::dockerd::release;
 use dockfw_testkit::lab::Lab;
 
 const DOCKFW: &str = env!("CARGO_BIN_EXE_dockfw");
@@ -84,7 +85,8 @@ impl Dockerd {
         ];
         let log = std::fs::File::create(self.directory.join("log")).unwrap();
         let start = || {
-            Command::new("dockerd")
+            release::command("dockerd")
+                .unwrap()
                 .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(log.try_clone().unwrap())
@@ -111,7 +113,7 @@ impl Dockerd {
 
     fn try_docker(&self, arguments: &[&str]) -> Output {
         let socket = format!("unix://{}", self.path("s"));
-        let mut command = Command::new("docker");
+        let mut command = release::command("docker").unwrap();
         command
             .args(["-H", &socket])
             .args(arguments)

@@ -3,7 +3,7 @@
 //!
 //! Prints a line for each packet: row, packet, what came of it on both sides, and whether that is
 //! equal or which entry of `docs/divergences.md` says why not. `DOCKFW_SCENARIO` names one
-//! scenario; `docs/conformance.md` says what is compared.
+//! scenario, `DOCKFW_DOCKERD` a folder with another dockerd; `docs/conformance.md` says what is compared.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use dockfw_testkit::dockerd::compare::{Answer, Comparison, Side, entries};
+use dockfw_testkit::dockerd::release::Version;
 use dockfw_testkit::dockerd::scenario::{Scenario, Verdict};
 
 #[path = "dockerd/beside.rs"]
@@ -26,18 +27,28 @@ mod beside;
 /// Scenarios at a time, each with two dockerds; they wait as much as they work.
 const AT_ONCE: usize = 2;
 
-/// Those that are asked for.
-fn scenarios() -> Vec<Scenario> {
+/// Those that are asked for, as far as this dockerd can show them; what it cannot is said.
+fn scenarios(version: Version) -> Vec<Scenario> {
     let only = std::env::var("DOCKFW_SCENARIO").ok();
     let mut all = Scenario::all().unwrap();
     all.retain(|of| only.as_ref().is_none_or(|name| *name == of.name));
     assert!(!all.is_empty(), "no scenario {only:?}");
+    all.retain_mut(|of| match of.fit(version) {
+        Some(since) => {
+            println!(
+                "{}: NOT RUN, it needs dockerd {since}; this is {version}",
+                of.name
+            );
+            false
+        }
+        None => true,
+    });
     all
 }
 
 /// Does something with each scenario, some at a time.
-fn each(act: impl Fn(&Scenario) + Sync) {
-    let all = scenarios();
+fn each(version: Version, act: impl Fn(&Scenario) + Sync) {
+    let all = scenarios(version);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -65,7 +76,9 @@ fn containers_are_reached_as_with_dockers_own_rules() {
     let entries = entries().unwrap();
     let wrong = Mutex::new(Vec::new());
     let packets = AtomicUsize::new(0);
-    each(|scenario| {
+    let divergent = AtomicUsize::new(0);
+    let version = Version::running().unwrap();
+    each(version, |scenario| {
         let comparison = match both(scenario) {
             Ok((reference, dockfw)) => Comparison::of(&reference, &dockfw, &entries),
             Err(error) => {
@@ -75,6 +88,7 @@ fn containers_are_reached_as_with_dockers_own_rules() {
             }
         };
         packets.fetch_add(comparison.lines.len(), Ordering::Relaxed);
+        divergent.fetch_add(comparison.divergent, Ordering::Relaxed);
         println!(
             "{}: {} packets, {} that differ on purpose, {} wrong\n{}\n",
             scenario.name,
@@ -88,7 +102,8 @@ fn containers_are_reached_as_with_dockers_own_rules() {
         wrong.lock().unwrap().extend(of);
     });
     println!(
-        "{packets:?} packets on each side in {:?}",
+        "dockerd {version}: {packets:?} packets on each side, {divergent:?} that differ on purpose, \
+         in {:?}",
         started.elapsed()
     );
     let wrong = wrong.into_inner().unwrap();
@@ -105,11 +120,11 @@ fn containers_are_reached_as_with_dockers_own_rules() {
 #[test]
 #[ignore = "needs root, docker.io and network namespaces: cargo test -- --ignored"]
 fn without_rules_containers_are_open() {
-    let open = ["docker0-icc-off", "nat-proxy-off"];
-    let all = Scenario::all().unwrap();
+    let open = ["docker0-icc-off", "nat-proxy-off", "modes-proxy-off"];
+    let all = scenarios(Version::running().unwrap());
     for scenario in all.iter().filter(|of| open.contains(&of.name.as_str())) {
         let answers = scenario.run(Side::Nobody).unwrap();
-        let dropped = |of: &&Answer| of.row.expect == Some(Verdict::Drop);
+        let dropped = |of: &&Answer| of.row.expected() == Some(Verdict::Drop);
         let (open, closed): (Vec<_>, Vec<_>) = answers
             .iter()
             .filter(dropped)

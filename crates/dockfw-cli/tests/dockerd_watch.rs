@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use dockfw_testkit::dockerd::release::Version;
 use dockfw_testkit::dockerd::{Config, DockerHost};
 use dockfw_testkit::lab::{HOST, Protocol};
 use serde_json::Value;
@@ -109,8 +110,9 @@ fn other_verbs_know_that_it_runs() -> Result<()> {
     assert_eq!(said["problems"], Value::Array(Vec::new()), "{said:#}");
     assert!(said["last_event"]["lag_ms"].as_f64().is_some(), "{said:#}");
     let text = String::from_utf8(with_state(&host, &["status"])?.stdout)?;
+    let daemon = format!("  dockerd {}.", Version::running()?);
     assert!(
-        text.contains("watch: process ") && text.contains("  dockerd 20.10"),
+        text.contains("watch: process ") && text.contains(&daemon),
         "{text}"
     );
     let policy = policy(&host, "version = 1\n")?;

@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::print_stdout,
-    reason = "how long services did not answer is the result of a run"
+    reason = "which dockerd it was, and how long services did not answer, is the result of a run"
 )]
 
 use std::path::Path;
@@ -35,6 +35,7 @@ fn the_guide_leads_there_and_back() -> Result<()> {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide.md");
     let blocks = blocks::read(&std::fs::read_to_string(guide)?);
     let host = Stock::new()?;
+    println!("{}", host.run("dockerd --version")?.trim());
     host.is_as_docker_makes_it()?;
     let guard = Guard::start(host.lab(), &host.forbidden(), 1000)?;
     let eyes = Eyes::open(host.lab(), &host.forbidden())?;

@@ -12,16 +12,20 @@
 //! its files are in memory. Containers become nodes of the lab with [`DockerHost::adopt`], so that
 //! servers and probes are those of every other test: containers themselves only sleep.
 //!
+//! [`release`] says which dockerd that is.
+//!
 //! Needs root, Debian's docker.io (or another dockerd), `busybox` linked statically, iptables,
 //! and `unshare` and `nsenter` of util-linux.
 
 mod client;
 pub mod compare;
 mod daemon;
+mod expect;
 mod folder;
 mod holder;
 pub mod leak;
 pub mod machine;
+pub mod release;
 pub mod scenario;
 pub mod watch;
 

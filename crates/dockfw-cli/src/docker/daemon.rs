@@ -17,6 +17,12 @@ pub(super) use known::Known;
 /// The version of the API from which on `ip6tables` is on unless it is switched off: Docker 27.
 const IP6TABLES_BY_DEFAULT: (u32, u32) = (1, 46);
 
+/// The version from which on `gw-priority` decides for each family by itself.
+///
+/// Source: moby#51999, moby#52328 of April 2026; which release was the first to have it was not
+/// found, and is taken to be this one.
+const PRIORITY_BY_FAMILY: (u32, u32) = (29, 5);
+
 /// Where dockerd looks for its options unless it is told otherwise.
 pub const DEFAULT_DAEMON_JSON: &str = "/etc/docker/daemon.json";
 
@@ -173,6 +179,18 @@ impl Daemon {
     /// was read.
     pub fn is_complete(&self) -> bool {
         self.command_line.is_known() && self.file.is_known()
+    }
+
+    /// Whether a network with a gateway in both families is a container's gateway for both before
+    /// its other networks, whatever their `gw-priority` is.
+    ///
+    /// A version that is not understood is taken to be a new one.
+    pub fn prefers_both_families(&self) -> bool {
+        let mut numbers = self.version.split('.').map(str::parse);
+        let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+            return false;
+        };
+        (major, minor) < PRIORITY_BY_FAMILY
     }
 
     /// Whether this daemon programs a firewall of its own, beside which dockfw's would not be the

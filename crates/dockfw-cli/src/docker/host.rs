@@ -57,6 +57,8 @@ impl fmt::Display for LeftOut {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Index {
     networks: BTreeMap<String, Known>,
+    /// An endpoint with a gateway in both families goes before priorities.
+    prefers_both_families: bool,
 }
 
 /// A network, as far as containers need it.
@@ -135,7 +137,10 @@ impl<'s> Attempt<'s> {
     fn new(state: &'s State, base: &Base, excluded: &Excluded) -> Self {
         let mut attempt = Self {
             host: base.host.clone(),
-            index: Index::default(),
+            index: Index {
+                prefers_both_families: state.daemon.prefers_both_families(),
+                ..Index::default()
+            },
             left_out: Vec::new(),
             notes: Vec::new(),
             own: (base.host.networks.len(), base.host.containers.len()),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dockfw_testkit::dockerd::release;
 use dockfw_testkit::lab::Lab;
 
 use crate::util::run_with;
@@ -150,7 +151,8 @@ fn spawn(lab: &Lab, folder: &Path, arguments: &[&str]) -> Child {
         std::env::var("PATH").unwrap_or_default()
     );
     let start = || {
-        Command::new("dockerd")
+        release::command("dockerd")
+            .unwrap()
             .env("PATH", path)
             .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
             .args(["--pidfile", &at("pid"), "--config-file", &at("daemon.json")])

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{DockerHost, IMAGE};
+use super::{DockerHost, IMAGE, release};
 
 /// A running container.
 #[derive(Debug, Clone)]
@@ -50,13 +50,21 @@ impl Container {
 
 impl DockerHost {
     /// A `docker` command for this daemon, without arguments.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new("docker");
+    ///
+    /// # Errors
+    ///
+    /// When there is something wrong with the folder of another release.
+    pub fn command(&self) -> Result<Command> {
+        // A newer client may not speak with it, and an older one does not know its options.
+        let mut command = match release::folder()? {
+            Some(_) => self.holder.enter(release::program("docker")?),
+            None => Command::new("docker"),
+        };
         command
             .env("DOCKER_HOST", format!("unix://{}", self.socket().display()))
             .env("DOCKER_CONFIG", self.folder())
             .stdin(Stdio::null());
-        command
+        Ok(command)
     }
 
     /// Runs `docker` with the words of a line, and returns what it prints.
@@ -65,7 +73,7 @@ impl DockerHost {
     ///
     /// When it fails; with what it says.
     pub fn docker(&self, line: &str) -> Result<String> {
-        let output = self.command().args(line.split_whitespace()).output();
+        let output = self.command()?.args(line.split_whitespace()).output();
         let output = output.context("start docker")?;
         if !output.status.success() {
             bail!(
@@ -169,7 +177,7 @@ impl DockerHost {
             .context("start tar")?;
         let archive = tar.stdout.take().context("no output of tar")?;
         let output = self
-            .command()
+            .command()?
             .args(["import", "-c", "CMD [\"sleep\", \"1000000\"]"])
             .args(["-c", "ENV PATH=/bin", "-", IMAGE])
             .stdin(archive)

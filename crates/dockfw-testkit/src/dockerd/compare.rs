@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::scenario::{Row, Scenario, Step, Verdict, port};
+use super::scenario::{Divergence, Row, Scenario, Step, Verdict, port};
 use super::watch::Watch;
 use super::{Config, DockerHost, REMOTE, uplink_addresses};
 use crate::lab::{Forged, HOST, Outcome, Probe};
@@ -85,6 +86,13 @@ impl Scenario {
     /// Sends the packets of a step, whose commands are done.
     fn step(&self, host: &DockerHost, step: &Step, settles: bool) -> Result<Vec<Answer>> {
         let containers = host.adopt()?;
+        for (node, lines) in &step.shell {
+            for line in lines {
+                let run = || Command::new("sh").args(["-ec", line]).status();
+                let status = host.lab().run_in(node, run)??;
+                ensure!(status.success(), "{line} in {node}: {status}");
+            }
+        }
         // Adopted anew, containers have no servers: those of all steps so far are started again.
         let servers = self.steps.iter().take_while(|of| !std::ptr::eq(*of, step));
         let servers = servers.chain([step]).flat_map(|of| &of.listen);
@@ -200,7 +208,7 @@ impl Comparison {
         // Writing to a string does not fail.
         let _ = write!(line, " reference {theirs:38} dockfw {ours:38} ");
         let mut is_wrong = reference.label != dockfw.label;
-        let entry = row.divergence.as_ref();
+        let entry = row.divergence.as_ref().map(Divergence::entry);
         match (entry, theirs == ours) {
             (None, true) => line.push_str("equal"),
             (None, false) => {
@@ -222,11 +230,11 @@ impl Comparison {
             }
         }
         let expected = row
-            .expect
+            .expected()
             .is_none_or(|of| of == Verdict::of(&dockfw.outcome));
         if !expected {
             is_wrong = true;
-            let _ = write!(line, ", EXPECTED {:?}", row.expect);
+            let _ = write!(line, ", EXPECTED {:?}", row.expected());
         }
         if is_wrong {
             self.wrong.push(line.clone());

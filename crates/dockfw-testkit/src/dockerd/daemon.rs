@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::folder::{self, Folder};
 use super::holder::{Holder, only_child};
+use super::release;
 use crate::lab::{HOST, Lab};
 
 /// How long dockerd may take to start or to stop on a machine that is busy with other tests.
@@ -36,7 +37,7 @@ impl Daemon {
             .append(true)
             .open(at.join("log"))?;
         let socket = at.join("docker.sock");
-        let mut command = holder.enter("dockerd");
+        let mut command = holder.enter(release::program("dockerd")?);
         command
             .arg("--data-root")
             .arg(at.join("mem/data"))

@@ -7,13 +7,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::folder::Folder;
+use super::release;
 
 /// The namespaces.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    /// Makes them, with file systems in memory for dockerd's data.
+    /// Makes them, with file systems in memory for dockerd's data, and the dockerd of another
+    /// release if that is asked for.
     pub(super) fn new(folder: &Folder) -> Result<Self> {
         // Who ignores SIGCHLD leaves no zombies: orphans end up here.
         let mut child = Command::new("unshare")
@@ -48,19 +50,24 @@ impl Holder {
         let memory = folder.path().join("mem");
         fs::create_dir(&memory)?;
         fs::create_dir_all("/etc/docker")?;
+        let tmpfs = ["-t", "tmpfs", "dockfw-lab"].map(str::to_owned);
         for place in [memory.as_path(), "/etc/docker".as_ref()] {
-            let output = holder
-                .enter("mount")
-                .args(["-t", "tmpfs", "dockfw-lab"])
-                .arg(place)
-                .output()?;
-            ensure!(
-                output.status.success(),
-                "mount a tmpfs: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            holder.mount(&tmpfs, place)?;
+        }
+        if let Some(release) = release::folder()? {
+            holder.mount(&release::mount(&release), "/usr".as_ref())?;
         }
         Ok(holder)
+    }
+
+    fn mount(&self, what: &[String], place: &Path) -> Result<()> {
+        let output = self.enter("mount").args(what).arg(place).output()?;
+        ensure!(
+            output.status.success(),
+            "mount {what:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
     }
 
     /// A command that runs inside; the network namespace is that of who starts it.

@@ -1,4 +1,5 @@
 # The first program of a machine: sees this machine's files, writes into memory, becomes systemd.
+# DOCKFW_DOCKERD may name a folder with another dockerd, whose usr is laid over that of the files.
 # Arguments: a folder in memory, and folders that are to be seen below /srv.
 set -euo pipefail
 memory=$1
@@ -6,6 +7,13 @@ shift
 root=$memory/root
 mkdir "$memory/upper" "$memory/work" "$root"
 mount -t overlay -o "lowerdir=/,upperdir=$memory/upper,workdir=$memory/work" overlay "$root"
+if [ -n "${DOCKFW_DOCKERD:-}" ]; then
+    # Without what is mounted over this machine's /usr already: layers of layers have a limit.
+    mkdir "$memory/usr-upper" "$memory/usr-work" "$memory/plain"
+    mount --bind / "$memory/plain"
+    layers=lowerdir=$DOCKFW_DOCKERD/usr:$memory/plain/usr
+    mount -t overlay -o "$layers,upperdir=$memory/usr-upper,workdir=$memory/usr-work" overlay "$root/usr"
+fi
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount -t sysfs sysfs "$root/sys"

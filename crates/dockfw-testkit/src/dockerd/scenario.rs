@@ -13,8 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::client::Container;
+pub use super::expect::{Divergence, Expect, Verdict};
+use super::release::Version;
 use super::{REMOTE, uplink_addresses};
-use crate::lab::{HOST, Outcome, Probe, Protocol};
+use crate::lab::{HOST, Probe, Protocol};
 
 /// A file under `fixtures/dockerd`.
 #[derive(Debug, Deserialize)]
@@ -27,6 +29,9 @@ pub struct Scenario {
     pub why: String,
     /// Where the behaviour is described.
     pub source: String,
+    /// The first version of dockerd that has what it is about.
+    #[serde(default)]
+    pub since: Option<Version>,
     /// More addresses of the host: interface and address.
     #[serde(default)]
     pub addresses: Vec<(String, String)>,
@@ -51,6 +56,9 @@ pub struct Step {
     /// Lines for `docker`.
     #[serde(default)]
     pub commands: Vec<String>,
+    /// Lines for a shell in the network of a node, after those.
+    #[serde(default)]
+    pub shell: BTreeMap<String, Vec<String>>,
     /// dockerd has no event for what the commands do: dockfw is started again, and learns it then.
     #[serde(default)]
     pub restart: bool,
@@ -82,39 +90,10 @@ pub struct Row {
     pub forged: Option<String>,
     /// What must come of it under dockfw.
     #[serde(default)]
-    pub expect: Option<Verdict>,
+    pub expect: Option<Expect>,
     /// The entry of `docs/divergences.md` that says why the sides differ.
     #[serde(default)]
-    pub divergence: Option<String>,
-}
-
-/// What came of a packet, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// A server answered.
-    Reach,
-    /// Silence.
-    Drop,
-    /// The sender was told that nobody listens.
-    Refused,
-    /// The sender has no route, or was told that there is none.
-    Unreach,
-    /// Something else: one way only, or a proxy that took it in vain.
-    Other,
-}
-
-impl Verdict {
-    /// The word for an outcome.
-    pub fn of(outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Reached { .. } => Self::Reach,
-            Outcome::NoAnswer => Self::Drop,
-            Outcome::Refused => Self::Refused,
-            Outcome::Unreachable(_) => Self::Unreach,
-            Outcome::OneWay { .. } | Outcome::Accepted => Self::Other,
-        }
-    }
+    pub divergence: Option<Divergence>,
 }
 
 impl Scenario {
@@ -141,6 +120,21 @@ impl Scenario {
         scenario.name = name.to_string_lossy().into_owned();
         Ok(scenario)
     }
+
+    /// Says of each row what is so with this version of dockerd; returns the version that it
+    /// needs if this one cannot show it.
+    pub fn fit(&mut self, version: Version) -> Option<Version> {
+        if let Some(since) = self.since.filter(|of| *of > version) {
+            return Some(since);
+        }
+        for row in self.steps.iter_mut().flat_map(|of| &mut of.rows) {
+            let entry = row.divergence.take().and_then(|of| of.in_version(version));
+            row.divergence = entry.map(Divergence::Always);
+            let verdict = row.expect.take().and_then(|of| of.in_version(version));
+            row.expect = verdict.map(Expect::Always);
+        }
+        None
+    }
 }
 
 fn root() -> PathBuf {
@@ -162,6 +156,14 @@ pub fn port(text: &str) -> Result<(Protocol, u16)> {
 }
 
 impl Row {
+    /// What must come of it, once its scenario fits a version.
+    pub fn expected(&self) -> Option<Verdict> {
+        match self.expect {
+            Some(Expect::Always(verdict)) => Some(verdict),
+            Some(Expect::Since(_)) | None => None,
+        }
+    }
+
     /// Its packets, each with the words that name it.
     ///
     /// # Errors

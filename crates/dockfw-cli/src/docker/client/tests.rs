@@ -12,18 +12,29 @@ use crate::docker::State;
 use crate::docker::daemon::{Daemon, Swarm};
 
 /// What dockerd 20.10.24 said, with the parts that play a role.
-const RECORDED: &str = include_str!("../recorded/engine-20.10.json");
+const OLD: &str = include_str!("../recorded/engine-20.10.json");
+/// What dockerd 28.5.2 said.
+const NEW: &str = include_str!("../recorded/engine-28.5.json");
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
-/// The state that the recorded answers describe.
+/// The state that the recorded answers of the old dockerd describe.
 pub(in crate::docker) fn recorded() -> State {
-    let mut all: Value = serde_json::from_str(RECORDED).unwrap();
+    recorded_of(OLD, "20.10.24", "1.41")
+}
+
+/// The state that the recorded answers of the new dockerd describe.
+pub(in crate::docker) fn recorded_new() -> State {
+    recorded_of(NEW, "28.5.2", "1.51")
+}
+
+fn recorded_of(text: &str, version: &str, api: &str) -> State {
+    let mut all: Value = serde_json::from_str(text).unwrap();
     let mut daemon = Daemon {
-        version: "20.10.24".to_owned(),
-        api: "1.41".to_owned(),
+        version: version.to_owned(),
+        api: api.to_owned(),
         ..Daemon::default()
     };
     convert::info(&read::<SystemInfo>(all["info"].take()), &mut daemon);

@@ -52,6 +52,9 @@ fn convert(live: &state::Container, index: &Index) -> Result<Container, String> 
             gw_priority: endpoint.gw_priority,
         });
     }
+    if index.prefers_both_families {
+        prefer_both_families(&mut container.endpoints, &networks);
+    }
     let is_usable = |of: &&Known| of.driver == Driver::Bridge && !of.internal;
     let mut usable = networks.iter().filter(is_usable).peekable();
     // Without one of them nothing is mapped by the kernel.
@@ -63,6 +66,36 @@ fn convert(live: &state::Container, index: &Index) -> Result<Container, String> 
         container.expose = exposed(live, &container)?;
     }
     Ok(container)
+}
+
+/// Makes the endpoint with a gateway in both families, the first one if there are more, the choice
+/// for both, as if it had been given the highest priority of all.
+///
+/// The network of each endpoint stands at its place in `networks`.
+fn prefer_both_families(endpoints: &mut [Endpoint], networks: &[Known]) {
+    let has_gateway = |known: &Known| match known.driver {
+        Driver::Bridge | Driver::Ipvlan | Driver::Macvlan => !known.internal,
+        Driver::Overlay | Driver::Host | Driver::None => false,
+    };
+    let gateways =
+        |(endpoint, known): (&Endpoint, &Known)| has_gateway(known).then_some(endpoint.gw_priority);
+    let highest = endpoints.iter().zip(networks).filter_map(gateways).max();
+    let both = endpoints
+        .iter_mut()
+        .zip(networks)
+        .filter(|(of, known)| has_gateway(known) && of.ipv4.is_some() && of.ipv6.is_some())
+        .map(|(of, _)| of);
+    // They are in the order of names, the last key of Docker's order.
+    let first = both.reduce(|best, of| {
+        if of.gw_priority > best.gw_priority {
+            of
+        } else {
+            best
+        }
+    });
+    if let (Some(first), Some(highest)) = (first, highest) {
+        first.gw_priority = highest;
+    }
 }
 
 /// An address; `None` when there is none.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use dockfw_lower::docker::binding::bindings;
+use dockfw_lower::docker::gateway::gateway_endpoints;
 use dockfw_lower::host::Host;
 use dockfw_lower::lower;
 use proptest::prelude::*;
 
 use super::{Built, host};
-use crate::docker::client::tests::recorded;
+use crate::docker::client::tests::{recorded, recorded_new};
 use crate::docker::daemon::{Daemon, Found, Settings, Source as Place, Swarm};
 use crate::docker::{Address, Container, Endpoint, Network, Port, State, Subnet, policy};
 use crate::policy::{Base, Source, parse_base, parse_with};
@@ -177,6 +178,77 @@ fn the_recorded_daemon_becomes_a_policy() {
     assert_eq!(text, include_str!("../recorded/engine-20.10.toml"));
     same_as_text(&state, &Base::default(), &built);
     assert_eq!(compiled(&built.host), shown(&state));
+}
+
+#[test]
+fn the_recorded_daemon_28_becomes_a_policy() {
+    let mut state = recorded_new();
+    state.daemon.settings = daemon(false).settings;
+    state.daemon.command_line = daemon(false).command_line;
+    state.daemon.file = daemon(false).file;
+    let built = host(&state, &Base::default());
+    assert_eq!(built.left_out, []);
+    assert_eq!(built.notes, Vec::<String>::new());
+    let text = policy(&Address::default(), &state, &Base::default(), &built);
+    let text = String::from_utf8(text.bytes).unwrap();
+    assert_eq!(text, include_str!("../recorded/engine-28.5.toml"));
+    same_as_text(&state, &Base::default(), &built);
+    let (compiled, shown) = (compiled(&built.host), shown(&state));
+    assert_eq!(shown.difference(&compiled).next(), None);
+    // Entry 28-2 of docs/divergences.md: ports in a routed network that is not the gateway.
+    for (name, _, _, host_port) in compiled.difference(&shown) {
+        assert_eq!((name.as_str(), host_port.as_str()), ("two", ""));
+    }
+}
+
+#[test]
+fn before_29_5_a_network_with_both_families_is_the_gateway() {
+    let four = network("four", &["10.77.0.0/24"], &[]);
+    let dual = network("dual", &["10.78.0.0/24", "fd00:78::/64"], &[]);
+    let more = network("more", &["10.79.0.0/24", "fd00:79::/64"], &[]);
+    let mut closed = network("closed", &["10.80.0.0/24", "fd00:80::/64"], &[]);
+    closed.internal = true;
+    let networks = vec![four.clone(), dual.clone(), more.clone(), closed.clone()];
+    let mut web = container(
+        "web",
+        &[
+            (&closed, "10.80.0.2", "fd00:80::2"),
+            (&dual, "10.78.0.2", "fd00:78::2"),
+            (&four, "10.77.0.2", ""),
+            (&more, "10.79.0.2", "fd00:79::2"),
+        ],
+        &[("80/tcp", "0.0.0.0", "8080"), ("80/tcp", "::", "8080")],
+    );
+    let mut gateways = |version: &str, priorities: [i64; 4]| {
+        for (endpoint, priority) in web.endpoints.iter_mut().zip(priorities) {
+            endpoint.gw_priority = priority;
+        }
+        let daemon = Daemon {
+            version: version.to_owned(),
+            ..daemon(true)
+        };
+        let state = state(daemon, networks.clone(), vec![web.clone()]);
+        let built = host(&state, &Base::default());
+        assert_eq!(built.left_out, []);
+        same_as_text(&state, &Base::default(), &built);
+        let of = &built.host.containers[0];
+        let gateways = gateway_endpoints(&built.host, of);
+        let name = |endpoint: Option<usize>| {
+            let network = of.endpoints[endpoint.unwrap()].network;
+            built.host.networks[network].name.clone()
+        };
+        [name(gateways.ipv4), name(gateways.ipv6)]
+    };
+    for old in ["20.10.24+dfsg1", "28.5.2+dfsg4", "29.4.3"] {
+        assert_eq!(gateways(old, [0; 4]), ["dual", "dual"]);
+        assert_eq!(gateways(old, [9, 0, 5, 0]), ["dual", "dual"]);
+        assert_eq!(gateways(old, [9, 0, 5, 1]), ["more", "more"]);
+    }
+    for new in ["29.5.0", "30.0.0-rc.1", "dev"] {
+        assert_eq!(gateways(new, [0; 4]), ["dual", "dual"]);
+        assert_eq!(gateways(new, [9, 0, 5, 0]), ["four", "dual"]);
+        assert_eq!(gateways(new, [9, 0, 5, 1]), ["four", "more"]);
+    }
 }
 
 #[test]
