@@ -263,6 +263,11 @@ impl<F: FnMut(Message)> Session<F> {
 
     /// Tells of a container, after the networks that it is in.
     fn hold_or_set(&mut self, container: Box<Container>, at: Stamp) {
+        // Its networks were asked about already: each listing would do so again.
+        let is_known = self.state.containers.get(&container.id) == Some(&container);
+        if self.waiting.iter().any(|of| of.container == container) {
+            return;
+        }
         let unknown: BTreeSet<String> = container
             .endpoints
             .iter()
@@ -270,7 +275,7 @@ impl<F: FnMut(Message)> Session<F> {
             .filter(|id| !id.is_empty() && !self.state.networks.contains_key(*id))
             .cloned()
             .collect();
-        if unknown.is_empty() || !self.is_sent {
+        if is_known || unknown.is_empty() || !self.is_sent {
             self.set_container(container.id.clone(), Some(container), at);
             return;
         }
