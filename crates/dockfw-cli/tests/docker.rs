@@ -157,11 +157,14 @@ impl Dockerd {
 impl Drop for Dockerd {
     fn drop(&mut self) {
         self.stop();
-        // dockerd leaves this behind after a container in the network of the host.
-        let _ = Command::new("umount")
-            .arg(self.path("exec/netns/default"))
-            .stderr(Stdio::null())
-            .status();
+        // dockerd leaves the one behind after a container in the network of the host, and the other
+        // one when it is killed.
+        for mount in ["exec/netns/default", "data"] {
+            let _ = Command::new("umount")
+                .arg(self.path(mount))
+                .stderr(Stdio::null())
+                .status();
+        }
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }

@@ -36,7 +36,7 @@ fn look_up(host: &DockerHost, container: &str, name: &str) -> Result<String> {
 /// The same with a name server that is asked directly.
 fn look_up_at(host: &DockerHost, container: &str, name: &str, server: &str) -> Result<String> {
     let output = host
-        .command()
+        .command()?
         .args(["exec", container, "busybox", "nslookup", name, server])
         .stdin(Stdio::null())
         .output()
