@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use dockfw_ir::verify::verify;
 use dockfw_lower::lower;
-use dockfw_testkit::lab::Lab;
+use dockfw_testkit::lab::{Lab, Protocol};
 
 use super::{HOST4, PENDING, TICK, both, commit, lab, nft, policies};
 
@@ -46,6 +46,9 @@ fn flood() -> Result<[u64; 3]> {
         };
         (0..FLOWS).map(open).collect()
     })??;
+    // The remote knows the host's link address from here on: nothing waits for it later.
+    let first = lab.reach("remote", HOST4.parse()?, Protocol::Tcp, 8080)?;
+    ensure!(first.is_reached_at("a1", 80), "{first}");
     let begun = Instant::now();
     commit(&lab, &both(&old, &new)?)?;
     // Somewhere in here the element is made, to which a jiffy more or less comes.
@@ -58,8 +61,15 @@ fn flood() -> Result<[u64; 3]> {
         }
         sent += u64::from(socket.send(b"x").is_ok());
     }
-    let [before, after] = watched(&lab)?;
-    Ok([sent, before, after])
+    // What was sent last may be on its way.
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        let [before, after] = watched(&lab)?;
+        if before >= sent || Instant::now() > patience {
+            return Ok([sent, before, after]);
+        }
+        sleep(TICK);
+    }
 }
 
 /// The nat and the forward chain change together: but for packets that are between the two at that
