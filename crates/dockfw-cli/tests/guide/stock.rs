@@ -179,12 +179,12 @@ impl Stock {
     }
 }
 
-/// Asks the host for a page, and waits for less than TCP does before it tries again.
+/// Asks the host for a page, and waits for the connection for less than TCP does before it tries
+/// again. The kernel makes it; the server may take its time, on a machine that has much to do.
 pub(crate) fn page(port: u16) -> Result<()> {
-    let patience = Duration::from_millis(800);
     let to = SocketAddr::from((HOST4, port));
-    let mut stream = TcpStream::connect_timeout(&to, patience)?;
-    stream.set_read_timeout(Some(patience))?;
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_millis(800))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
